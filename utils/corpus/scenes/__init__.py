@@ -1,0 +1,1 @@
+"""The picture world: real artwork on small pictures, with questions and answers in several languages."""

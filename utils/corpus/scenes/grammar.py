@@ -1,0 +1,17 @@
+"""One door to the grammars: a question and its answer in any language of the picture world."""
+
+from utils.corpus.scenes import english, italian, portuguese
+from utils.corpus.scenes.asks import Ask
+
+LANGUAGES = ("en", "pt-BR", "pt-PT", "it")
+
+
+def say(ask: Ask, language: str) -> tuple[str, str]:
+    """(question, answer) in `language`; raises ValueError for a language without a grammar."""
+    if language == "en":
+        return english.question(ask), english.answer(ask)
+    if language in ("pt-BR", "pt-PT"):
+        return portuguese.question(ask, language), portuguese.answer(ask, language)
+    if language == "it":
+        return italian.question(ask), italian.answer(ask)
+    raise ValueError(f"the picture world has no grammar for {language!r}; it has: {', '.join(LANGUAGES)}")

@@ -1,0 +1,77 @@
+"""Everything that depends on a language, as one frozen record per language."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Language:
+    """A target language.
+
+    `engine_codes` names it for each translation engine; `prompt_name` is how a prompt names it; `manglings` are the
+    ways in which translators are known to break `<image>`; `function_words` tell the language of a short answer.
+    """
+
+    code: str
+    name: str
+    prompt_name: str
+    engine_codes: dict[str, str]
+    yes: tuple[str, ...]
+    no: tuple[str, ...]
+    short_answer: str
+    manglings: tuple[str, ...]
+    decimal: str
+    spelling: str
+    function_words: frozenset[str]
+    equal: tuple[str, ...]
+
+
+ENGLISH = Language(
+    code="en", name="English", prompt_name="English", engine_codes={},
+    yes=("yes",), no=("no",), short_answer="Answer the question using a single word or phrase.",
+    manglings=(), decimal=".", spelling="en_US",
+    function_words=frozenset("the is are there it of in and an yes not so more below above its minus plus things corner background card".split()),
+    equal=("same number", "same", "equal"),
+)  # fmt: skip
+
+_PT_WORDS = frozenset(
+    "o os é são está há não sim um uma uns umas dois duas no na do da dos das e em que mais menos coisa coisas canto fundo "
+    "cartão acima abaixo esquerda direita superior inferior então existe existem com de à mesmo número cada ele ela sua seu".split()
+)
+
+PORTUGUESE_BR = Language(
+    code="pt-BR", name="Português do Brasil", prompt_name="Brazilian Portuguese",
+    engine_codes={"bergamot": "pt", "googletrans": "pt", "nllb": "por_Latn", "madlad": "pt"},
+    yes=("sim",), no=("não",), short_answer="Responda à pergunta com uma única palavra ou expressão.",
+    manglings=("<imagem>", "-imagem>", "<Imagem>", "< imagem >", "<imagens>"), decimal=",", spelling="pt_BR",
+    function_words=_PT_WORDS, equal=("mesmo número", "mesma quantidade", "mesmo", "igual", "iguais", "tantos"),
+)  # fmt: skip
+
+PORTUGUESE_PT = Language(
+    code="pt-PT", name="Português europeu", prompt_name="European Portuguese",
+    engine_codes={"bergamot": "pt", "googletrans": "pt-PT", "nllb": "por_Latn", "madlad": "pt"},
+    yes=("sim",), no=("não",), short_answer="Responda à pergunta com uma única palavra ou expressão.",
+    manglings=PORTUGUESE_BR.manglings, decimal=",", spelling="pt_PT",
+    function_words=_PT_WORDS, equal=PORTUGUESE_BR.equal,
+)  # fmt: skip
+
+ITALIAN = Language(
+    code="it", name="Italiano", prompt_name="Italian",
+    engine_codes={"bergamot": "it", "googletrans": "it", "nllb": "ita_Latn", "madlad": "it"},
+    yes=("sì", "si"), no=("no",), short_answer="Rispondi alla domanda con una sola parola o frase.",
+    manglings=("<immagine>", "<Immagine>", "-immagine>"), decimal=",", spelling="it_IT",
+    function_words=frozenset(
+        "il lo la gli le è sono c'è ci non sì un uno una e nell'angolo in alto basso sinistra destra di del della dello "
+        "che più meno cosa cose sfondo cartoncino su sopra sotto quindi alla sua stesso numero ciascuno fa".split()
+    ),
+    equal=("stesso numero", "stesso", "uguale"),
+)  # fmt: skip
+
+LANGUAGES = {language.code: language for language in (PORTUGUESE_BR, PORTUGUESE_PT, ITALIAN)}
+ALL = {ENGLISH.code: ENGLISH, **LANGUAGES}
+
+
+def language(code: str) -> Language:
+    """The record of a target language; raises ValueError naming the valid ones."""
+    if code not in LANGUAGES:
+        raise ValueError(f"LANGUAGE {code!r} is unknown; use one of: {', '.join(LANGUAGES)}")
+    return LANGUAGES[code]

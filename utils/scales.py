@@ -1,0 +1,71 @@
+"""The three scales: sizes, caps and devices. A scale never changes what learns or which function runs."""
+
+import dataclasses
+import os
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Scale:
+    """One scale. Steps, rows and questions are caps; None means all there is.
+
+    `rate` multiplies a recipe's learning rates: a model hundreds of times narrower wants larger steps.
+    `weights` is where the start model comes from: "data" (shipped with the repository), or a hub id per recipe.
+    """
+
+    name: str
+    machine: str
+    pictures: int | None
+    steps: int | None
+    batch: int  # rows a step
+    row_tokens: int  # tokens a row: pictures with their questions are bundled up to it
+    max_rank: int | None
+    rate: float
+    thesis_steps: int
+    questions: int
+    threads: int | None
+    device: str
+    dtype: str
+    weights: str
+    four_bit: bool = False
+
+
+TINY = Scale(
+    name="tiny", machine="2 CPU cores, no network", pictures=2400, steps=1300, batch=8, row_tokens=420, max_rank=32, rate=10.0, thesis_steps=300,
+    questions=40, threads=None, device="cpu", dtype="float32", weights="data",
+)  # fmt: skip
+WORKSHOP = Scale(
+    name="workshop", machine="one GPU of 16–24 GB", pictures=None, steps=400, batch=4, row_tokens=2048, max_rank=32, rate=1.0, thesis_steps=0,
+    questions=200, threads=None, device="cuda", dtype="bfloat16", weights="llava-hf/llava-1.5-7b-hf", four_bit=True,
+)  # fmt: skip
+A100 = Scale(
+    name="a100", machine="one GPU of 80 GB", pictures=None, steps=None, batch=16, row_tokens=2048, max_rank=None, rate=1.0, thesis_steps=0,
+    questions=1000, threads=None, device="cuda", dtype="bfloat16", weights="llava-hf/llava-1.5-13b-hf",
+)  # fmt: skip
+SCALES = {scale.name: scale for scale in (TINY, WORKSHOP, A100)}
+
+
+def scale(name: str) -> Scale:
+    """The record of a scale; raises ValueError naming the valid ones.
+
+    The environment variable SHARE (0 < SHARE <= 1) shrinks rows, steps and questions: tests run the whole course
+    in a minute that way. Such a run says so in its folder name.
+    """
+    if name not in SCALES:
+        raise ValueError(f"SCALE {name!r} is unknown; use one of: {', '.join(SCALES)}")
+    share = os.environ.get("SHARE", "1")
+    try:
+        fraction = float(share)
+    except ValueError:
+        fraction = 0.0
+    if not 0 < fraction <= 1:
+        raise ValueError(f"SHARE {share!r} is not a number between 0 and 1")
+    return SCALES[name] if fraction == 1 else shrink(SCALES[name], fraction)
+
+
+def shrink(full: Scale, share: float) -> Scale:
+    part = lambda n, least: None if n is None else max(least, round(n * share))  # noqa: E731
+    return dataclasses.replace(
+        full, name=f"{full.name}-{share:g}", pictures=part(full.pictures, 20), steps=part(full.steps, 4),
+        thesis_steps=part(full.thesis_steps, 4), questions=part(full.questions, 4),
+    )  # fmt: skip

@@ -1,0 +1,114 @@
+"""Data of the English base: an endless seeded stream of scenes, as packs and as words for patches."""
+
+import random
+
+import numpy as np
+import torch
+
+from utils.corpus.scenes.asks import TYPES, Ask, possible
+from utils.corpus.scenes.grammar import say
+from utils.corpus.scenes.render import render
+from utils.corpus.scenes.words import COLOUR, KIND
+from utils.corpus.scenes.world import PLACES, Scene, scene_of
+from utils.models.pixels import to_pixels
+from utils.models.prompts import encode_turns
+from utils.models.tiny import IMAGE_TOKENS
+from utils.training.packing import Pack
+
+# How many questions of each type a picture gets, at most; harder types come more often.
+QUESTIONS = {
+    "naming": 1, "yes_no": 2, "counting": 1, "total": 1, "position": 1, "background": 0.5, "card": 1, "category": 1,
+    "listing": 1, "description": 0.6, "comparison": 1, "relation": 1, "arithmetic": 1, "group": 1,
+}  # fmt: skip
+
+BUDGET = 300  # tokens of questions and answers beside one picture
+
+
+def _weight(ask: Ask) -> float:
+    """Prefer repeated kinds where a question counts, so that "one" is not the safe guess."""
+    if ask.type in ("counting", "group", "comparison") and len(ask.scene.items) > 1:
+        counts = ask.scene.counts
+        uneven = counts.get(ask.kind, 0) != counts.get(ask.other, 0) if ask.type == "comparison" else counts.get(ask.kind, 2) > 1
+        return 3.0 if uneven else 1.0
+    return 1.0
+
+
+def draw_asks(scene: Scene, rng: random.Random) -> list[Ask]:
+    """A picture's questions for training: `QUESTIONS` of each type where the scene allows them."""
+    asks = []
+    for kind_of_question in TYPES:
+        found = possible(scene, kind_of_question, rng)
+        wanted = QUESTIONS[kind_of_question]
+        wanted = int(wanted) + (rng.random() < wanted % 1)
+        if kind_of_question == "yes_no":
+            asks += found
+        elif found and wanted:
+            asks += rng.choices(found, [_weight(a) for a in found], k=wanted)
+    rng.shuffle(asks)
+    return asks
+
+
+def fill_pack(tokenizer, scene: Scene, rng: random.Random, budget: int = BUDGET) -> tuple:
+    """Branches of one picture up to `budget` tokens, so that the rows of a batch need little padding."""
+    branches, seen, room = [], set(), budget
+    for ask in draw_asks(scene, rng) + draw_asks(scene, rng):
+        said = say(ask, "en")
+        if said in seen:
+            continue
+        branch = encode_turns(tokenizer, [said])
+        if len(branch[0]) > room:
+            continue
+        seen.add(said)
+        room -= len(branch[0])
+        branches.append(branch)
+    return tuple(branches)
+
+
+class SceneStream(torch.utils.data.Dataset):
+    """`size` training pictures with English questions; item i is the same on every run with the same seed."""
+
+    def __init__(self, tokenizer, size: int, seed: int):
+        self.tokenizer, self.size, self.seed = tokenizer, size, seed
+
+    def __len__(self) -> int:
+        return self.size
+
+    def __getitem__(self, index: int) -> dict:
+        scene = scene_of("train", index, self.seed)
+        rng = random.Random(f"asks/{self.seed}/{index}")
+        return {"packs": [Pack(str(index), fill_pack(self.tokenizer, scene, rng))], "pixels": to_pixels(render(scene))[None]}
+
+
+def patch_words(scene: Scene, tokenizer) -> torch.Tensor:
+    """(IMAGE_TOKENS, vocabulary): for each patch, equal shares for the words of what its cell shows.
+
+    The bag of a cell: the noun in singular and plural, the card's colour, the background's colour, and the two
+    words of its place.
+    """
+    words = torch.zeros(IMAGE_TOKENS, len(tokenizer))
+    side = int(IMAGE_TOKENS**0.5)
+    for cell, place in enumerate(PLACES):
+        item = scene.at(cell)
+        bag = [*place.split(), COLOUR[scene.background].words["en"].singular]
+        if item:
+            noun = KIND[item.kind].words["en"]
+            bag += [noun.singular, noun.plural, *([COLOUR[item.card].words["en"].singular] if item.card else [])]
+        ids = sorted({i for word in bag for i in tokenizer(f" {word}", add_special_tokens=False)["input_ids"]})
+        row, column = divmod(cell, 2)
+        patches = [r * side + c for r in range(side) for c in range(side) if (r * 2 // side, c * 2 // side) == (row, column)]
+        words[np.ix_(patches, ids)] = 1 / len(ids)
+    return words
+
+
+class PatchWords(torch.utils.data.Dataset):
+    """`size` training pictures with the words of each patch, for the alignment stage."""
+
+    def __init__(self, tokenizer, size: int, seed: int):
+        self.tokenizer, self.size, self.seed = tokenizer, size, seed
+
+    def __len__(self) -> int:
+        return self.size
+
+    def __getitem__(self, index: int) -> dict:
+        scene = scene_of("train", index, self.seed)
+        return {"words": patch_words(scene, self.tokenizer), "pixels": to_pixels(render(scene))}
