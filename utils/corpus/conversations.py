@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from utils.corpus.images import inside, load_picture
 from utils.languages import LANGUAGES
 from utils.runs import UserError, write_text
 
@@ -140,6 +141,25 @@ def _token_problems(turns: list, has_image: bool) -> Iterator[tuple[int | None, 
             yield number, f"{IMAGE_TOKEN} in turn {number}, not in the first", "move it to the first turn"
         if texts[number].count(IMAGE_TOKEN) > 1:
             yield number, f"{texts[number].count(IMAGE_TOKEN)} image tokens in one turn", "keep one"
+
+
+def picture_problems(rows: list, folder: Path) -> list[Problem]:
+    """Every picture of the rows that cannot be opened from `folder`: missing, broken, too large, outside the folder."""
+    found, opened = [], {}
+    for number, row in enumerate(rows):
+        image = row.get("image") if isinstance(row, dict) else None
+        if not isinstance(image, str):
+            continue
+        if image not in opened:
+            try:
+                load_picture(inside(folder, image))
+                opened[image] = None
+            except UserError as error:
+                opened[image] = str(error)
+        if opened[image]:
+            problem, _, fix = opened[image].partition("; ")
+            found.append(Problem(number, str(row.get("id", "?")), None, problem, fix))
+    return found
 
 
 def turns_of(row: dict) -> list[tuple[str, str]]:

@@ -1,0 +1,77 @@
+"""The command line: `python -m utils COMMAND`. `--help` lists the commands."""
+
+import sys
+
+if sys.version_info < (3, 11):  # noqa: UP036  (said before anything newer is parsed)
+    sys.exit("Python %d.%d is too old: this course needs Python 3.11 or newer; install it and make the environment again" % sys.version_info[:2])
+
+import argparse
+from pathlib import Path
+
+
+def _common(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--scale", default="tiny", help="tiny, workshop or a100")
+    parser.add_argument("--language", default="pt-BR", help="pt-BR, pt-PT or it")
+    parser.add_argument("--recipe", default="llava-pt")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m utils", description="LLaVA em Português: a course that is also a working system.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    add = commands.add_parser("journey", help="run every notebook in order and write the report")
+    _common(add)
+    add = commands.add_parser("check", help="name every problem of a LLaVA file")
+    add.add_argument("file", type=Path)
+    add.add_argument("--images", type=Path, help="folder of the pictures: they are opened too")
+    add.add_argument("--json", action="store_true")
+    add = commands.add_parser("translate", help="translate LLaVA files")
+    add.add_argument("files", type=Path, nargs="+")
+    add.add_argument("--out", type=Path, required=True)
+    add.add_argument("--language", default="pt-BR")
+    add.add_argument("--engine", default="bergamot")
+    add = commands.add_parser("train", help="run a recipe's stages; resumable")
+    _common(add)
+    add.add_argument("--stages", nargs="*", help="names of stages; all without it")
+    add.add_argument("--weights", choices=("hub", "random"), help="random: a rehearsal of the true shape without a hub")
+    add.add_argument("--data", type=Path, help="folder with translated LLaVA files; the picture world without it")
+    add.add_argument("--english", type=Path, help="folder with the English originals, for replay")
+    add.add_argument("--images", type=Path, help="folder of the pictures")
+    add = commands.add_parser("base", help="rebuild the English base from nothing (about 45 minutes)")
+    add.add_argument("--install", action="store_true", help="copy the result to data/base")
+    add = commands.add_parser("ask", help="one answer about one picture")
+    add.add_argument("picture", type=Path)
+    add.add_argument("question")
+    add.add_argument("--model", type=Path, help="a model's folder; the journey's Portuguese model without it")
+    add = commands.add_parser("evaluate", help="score a model on a task")
+    add.add_argument("--model", type=Path, required=True)
+    add.add_argument("--task", default="scenes", choices=("scenes",))
+    add.add_argument("--language", default="pt-BR")
+    add.add_argument("--questions", type=int, default=40, help="questions of each type")
+    add.add_argument("--out", type=Path, required=True)
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; returns the exit code (0 good, 1 problems found, 2 it could not be done)."""
+    from utils import commands
+    from utils.runs import UserError
+
+    options = _parser().parse_args(arguments)
+    try:
+        return getattr(commands, options.command)(options)
+    except (UserError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        reason = "the disk is full; free space and run again" if error.errno == 28 else str(error)
+        print(f"error: {reason}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("stopped; run the same command again, it goes on from here", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,101 @@
+"""What each command of the command line does; every function takes the parsed options and returns the exit code."""
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+
+from utils import runs
+from utils.languages import language
+from utils.runs import UserError
+from utils.scales import scale
+
+
+def journey(options: argparse.Namespace) -> int:
+    from utils.journey.run import run_journey
+
+    return run_journey(options.scale, options.language, options.recipe)
+
+
+def check(options: argparse.Namespace) -> int:
+    from utils.corpus.conversations import as_json, picture_problems, problems, read_rows
+
+    rows = read_rows(options.file)
+    found = list(problems(rows))
+    if options.images:
+        found += picture_problems(rows, options.images)
+    if options.json:
+        print(as_json(found))
+    else:
+        print(*found, sep="\n", end="\n" if found else "")
+        print(f"{options.file}: {len(rows)} rows, {len(found)} problems", file=sys.stderr)
+    return 1 if found else 0
+
+
+def translate(options: argparse.Namespace) -> int:
+    from utils.translation.pipeline import translate_files
+
+    report = translate_files(options.files, options.out, options.language, options.engine)
+    for name, counts in report["files"].items():
+        print(f"{name}: {counts['rows']} rows, {counts['translated']} translated, {counts['quarantined']} in quarantine")
+    print(f"report: {options.out / 'report.json'}")
+    return 0
+
+
+def train(options: argparse.Namespace) -> int:
+    from utils.corpus.scenes.instruct import PARTS
+    from utils.journey.steps import prepare_corpus
+    from utils.training.recipes import recipe
+    from utils.training.stages import Corpus, train_recipe
+
+    if options.weights:
+        os.environ["WEIGHTS"] = options.weights
+    size, chosen = scale(options.scale), recipe(options.recipe)
+    language(options.language)
+    if options.stages:
+        chosen = chosen.only(*options.stages)
+    if options.data:
+        if not options.images:
+            raise UserError("--data needs --images: the folder of the pictures")
+        files = tuple(sorted(options.data.glob("*.json")))
+        files = tuple(f for f in files if f.name in PARTS) or tuple(f for f in files if f.name != "report.json")
+        english = tuple(options.english / f.name for f in files) if options.english else ()
+        corpus = Corpus(files, english, options.images)
+    else:
+        corpus = prepare_corpus(size, options.language)
+    for manifest in train_recipe(size, options.language, chosen, corpus):
+        last = manifest["history"][-1]["loss"] if manifest["history"] else float("nan")
+        print(f"{manifest['recipe']}, {manifest['stage']}: {manifest['steps']} steps, loss {last:.3f}, {manifest['seconds']:.0f} s")
+    return 0
+
+
+def base(options: argparse.Namespace) -> int:
+    from utils.journey.base import make_base
+
+    return make_base(install=options.install)
+
+
+def default_model() -> Path:
+    """The newest Portuguese model of a journey; raises UserError when there is none."""
+    found = sorted(runs.outputs().glob("*/*/*/instruct/model/config.json"), key=lambda p: p.stat().st_mtime)
+    if not found:
+        raise UserError("no trained model yet; run make journey first, or name a folder with --model")
+    return found[-1].parent
+
+
+def ask(options: argparse.Namespace) -> int:
+    from utils.serving.answer import ask as answer
+
+    print(answer(options.picture, options.question, options.model or default_model()))
+    return 0
+
+
+def evaluate(options: argparse.Namespace) -> int:
+    from utils.evaluation.runner import evaluate as run
+
+    result = run(options.model, options.language, options.out.with_suffix(""), options.questions)
+    runs.write_json(options.out, json.loads((options.out.with_suffix("") / "result.json").read_text()))
+    for row in result["table"]:
+        print(f"{row['type']:12} {row['right']:4}/{row['total']:<4} {row['share']:6.1%} [{row['low']:.0%}–{row['high']:.0%}]  baseline {row['baseline']:.0%}")
+    return 0

@@ -1,0 +1,171 @@
+"""Every plot of the course. Titles carry recipe, scale and language, so that a tiny result never stands for a big one."""
+
+import base64
+import html
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg", force=False)
+import matplotlib.pyplot as plt  # noqa: E402
+import seaborn as sns  # noqa: E402
+
+from utils import runs  # noqa: E402
+
+COLOURS = sns.color_palette("colorblind")
+GREY = "0.45"
+STYLE = {"axes.spines.top": False, "axes.spines.right": False, "axes.titlesize": 12, "axes.titlelocation": "left", "font.size": 10, "figure.dpi": 110}
+
+
+def _canvas(width: float, height: float, columns: int = 1):
+    with plt.rc_context(STYLE):
+        return plt.subplots(1, columns, figsize=(width, height), layout="constrained", squeeze=False)
+
+
+def finish(figure, folder: Path, name: str, alt: str):
+    """Save a figure as `figures/<name>.png` with its alternative text beside it; returns it as an HTML picture."""
+    from IPython.display import HTML
+
+    folder = Path(folder) / "figures"
+    folder.mkdir(parents=True, exist_ok=True)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", bbox_inches="tight", facecolor="white")
+    plt.close(figure)
+    (folder / f"{name}.png").write_bytes(buffer.getvalue())
+    runs.write_text(folder / f"{name}.txt", alt)
+    return HTML(picture_tag(buffer.getvalue(), alt))
+
+
+def picture_tag(png: bytes, alt: str, style: str = "max-width:100%") -> str:
+    """An <img> that needs no file and no network; the text is escaped."""
+    return f'<img alt="{html.escape(alt, quote=True)}" style="{style}" src="data:image/png;base64,{base64.b64encode(png).decode()}">'
+
+
+def thumbnail(picture, alt: str, side: int = 144) -> str:
+    buffer = io.BytesIO()
+    picture.save(buffer, format="PNG")
+    return picture_tag(buffer.getvalue(), alt, f"width:{side}px;height:{side}px;image-rendering:auto;border-radius:4px")
+
+
+def before_and_after(tables: dict[str, list[dict]], title: str, order: Sequence[str]):
+    """Dots with 95 % intervals by question type for each model, the majority baseline as a grey mark."""
+    figure, axes = _canvas(9, 0.42 * len(order) + 1.4)
+    axis = axes[0, 0]
+    step = 0.8 / len(tables)
+    for n, (name, rows) in enumerate(tables.items()):
+        by_type = {row["type"]: row for row in rows}
+        for y, kind in enumerate(order):
+            row = by_type[kind]
+            at = y + (n - (len(tables) - 1) / 2) * step
+            axis.plot([100 * row["low"], 100 * row["high"]], [at, at], color=COLOURS[n], lw=2, alpha=0.6)
+            axis.plot(100 * row["share"], at, "os^D"[n % 4], color=COLOURS[n], ms=6, label=name if y == 0 else None)
+            if n == 0:
+                base = 100 * row["baseline"]
+                axis.plot([base, base], [y - 0.42, y + 0.42], color=GREY, lw=2, ls=":", label="always the commonest answer" if y == 0 else None)
+    axis.set(xlim=(-2, 102), ylim=(len(order) - 0.4, -0.6), xlabel="answers right, % (line: 95 % interval)", title=title)
+    axis.set_yticks(range(len(order)), order)
+    axis.grid(axis="x", alpha=0.3)
+    axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.09 - 0.6 / len(order)), ncols=3, frameon=False)
+    return figure
+
+
+def answer_languages(rows: dict[str, dict], title: str):
+    """Stacked bars: in which language each model answered. `rows`: label -> {"en": n, …, "undecided": n}."""
+    figure, axes = _canvas(9, 0.5 * len(rows) + 1.3)
+    axis = axes[0, 0]
+    languages = list(dict.fromkeys(code for counts in rows.values() for code in counts))
+    left = [0.0] * len(rows)
+    for n, code in enumerate(sorted(languages, key=lambda c: (c == "undecided", c))):
+        share = [100 * counts.get(code, 0) / max(1, sum(counts.values())) for counts in rows.values()]
+        colour = "0.8" if code == "undecided" else COLOURS[n]
+        bars = axis.barh(list(rows), share, left=left, color=colour, edgecolor="white", label=code)
+        axis.bar_label(bars, [f"{s:.0f} %" if s >= 6 else "" for s in share], label_type="center", color="black" if code == "undecided" else "white")
+        left = [a + b for a, b in zip(left, share, strict=True)]
+    axis.invert_yaxis()
+    axis.set(xlim=(0, 100), xlabel="answers, %", title=title)
+    axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12 - 0.5 / len(rows)), ncols=4, frameon=False)
+    return figure
+
+
+def losses(histories: dict[str, list[dict]], title: str):
+    """Training loss over steps, one line per run."""
+    figure, axes = _canvas(8, 3.4)
+    axis = axes[0, 0]
+    for n, (name, history) in enumerate(histories.items()):
+        axis.plot([h["step"] for h in history], [h["loss"] for h in history], color=COLOURS[n], lw=2, ls=("-", "--", ":")[n % 3], label=name)
+    axis.set(xlabel="step", ylabel="loss on answer tokens", yscale="log", title=title)
+    axis.grid(alpha=0.3)
+    axis.legend(frameon=False)
+    return figure
+
+
+def savings(report: dict, title: str):
+    """How many characters the engine reads: each file alone, equal sentences once, and what was sent in this run."""
+    figure, axes = _canvas(8, 2.2)
+    axis = axes[0, 0]
+    names = ("five files, turn by turn", "equal sentences once", "sent in this run")
+    values = [report["characters_alone"], report["characters_unique"], report["characters_sent"]]
+    bars = axis.barh(names, values, color=[GREY, COLOURS[0], COLOURS[2]])
+    axis.bar_label(bars, [f" {v:,}" for v in values])
+    axis.invert_yaxis()
+    axis.set(xlabel="characters", title=title, xlim=(0, max(values) * 1.18))
+    return figure
+
+
+def bars(values: dict[str, float], title: str, xlabel: str):
+    """Plain horizontal bars with their values."""
+    figure, axes = _canvas(8, 0.4 * len(values) + 1.1)
+    axis = axes[0, 0]
+    drawn = axis.barh(list(values), list(values.values()), color=COLOURS[0])
+    axis.bar_label(drawn, [f" {v:.3g}" for v in values.values()])
+    axis.invert_yaxis()
+    axis.set(title=title, xlabel=xlabel, xlim=(0, max(values.values()) * 1.15))
+    return figure
+
+
+def splits(tables: dict[str, dict], title: str):
+    """Share right with intervals, one point per test split. `tables`: label -> the row "all"."""
+    figure, axes = _canvas(8, 0.5 * len(tables) + 1.2)
+    axis = axes[0, 0]
+    for y, row in enumerate(tables.values()):
+        axis.plot([100 * row["low"], 100 * row["high"]], [y, y], color=COLOURS[0], lw=3, alpha=0.5)
+        axis.plot(100 * row["share"], y, "o", color=COLOURS[0], ms=8)
+        axis.plot([100 * row["baseline"]] * 2, [y - 0.3, y + 0.3], color=GREY, ls=":", lw=2)
+        axis.annotate(f"{100 * row['share']:.0f} %", (100 * row["share"], y), xytext=(0, 9), textcoords="offset points", ha="center")
+    axis.set_yticks(range(len(tables)), list(tables))
+    axis.set(xlim=(0, 102), ylim=(len(tables) - 0.5, -0.7), xlabel="answers right, % (dotted: always the commonest answer)", title=title)
+    axis.grid(axis="x", alpha=0.3)
+    return figure
+
+
+def attention(mask, picture, branch, title: str):
+    """Who may look at whom in one packed row: rows look at columns; one colour per branch."""
+    figure, axes = _canvas(5.4, 5.4)
+    axis = axes[0, 0]
+    shown = mask.float() * (branch[:, None].clamp(min=0) + 1)
+    axis.imshow(shown.where(mask, shown.new_tensor(float("nan"))), cmap="viridis", interpolation="nearest")
+    starts = [i for i in range(1, len(branch)) if branch[i] != branch[i - 1] or picture[i] != picture[i - 1]]
+    for start in starts:
+        axis.axhline(start - 0.5, color="0.8", lw=0.5)
+        axis.axvline(start - 0.5, color="0.8", lw=0.5)
+    axis.set(title=title, xlabel="token that is looked at", ylabel="token that looks")
+    return figure
+
+
+def weeks(periods: Sequence[tuple[str, int, int, str]], title: str):
+    """The residency as bars: (notebook, first week, last week, question)."""
+    figure, axes = _canvas(9.5, 0.5 * len(periods) + 1.2)
+    axis = axes[0, 0]
+    for y, (name, first, last, question) in enumerate(periods):
+        axis.barh(y, last - first + 1, left=first - 0.5, color=COLOURS[y % len(COLOURS)], height=0.62)
+        inside = last - first >= 2
+        axis.text(last + 0.6, y, f"{name}: {question}", va="center", fontsize=9) if first < 6 or not inside else None
+        if not (first < 6 or not inside):
+            axis.text(first - 0.6, y, f"{name}: {question}", va="center", ha="right", fontsize=9)
+    axis.set(xlim=(0.4, 20), ylim=(len(periods) - 0.4, -0.6), xlabel="week", title=title)
+    axis.set_xticks(range(1, 11))
+    axis.set_yticks([])
+    axis.spines["left"].set_visible(False)
+    return figure

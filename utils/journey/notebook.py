@@ -1,0 +1,74 @@
+"""What every notebook begins with: the three parameters made records, a folder, and small HTML tables."""
+
+import html
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from utils import runs
+from utils.languages import Language, language
+from utils.scales import Scale, scale
+from utils.training.recipes import Recipe, recipe
+
+
+@dataclass(frozen=True)
+class Course:
+    """The three parameters of a run and where its results go."""
+
+    scale: Scale
+    language: Language
+    recipe: Recipe
+    folder: Path
+
+    def title(self, text: str) -> str:
+        """A figure's title with recipe, scale and language, and a word where gold text stands in for translation."""
+        try:
+            gold = runs.read_json(self.folder / "corpus" / "report.json").get("engine") == "gold"
+        except runs.UserError:
+            gold = False
+        return f"{text}\n{self.recipe.name} · {self.scale.name} · {self.language.code}{' · gold text' if gold else ''}"
+
+    def note(self, **numbers: object) -> None:
+        """Keep headline numbers for the journey's report."""
+        path = self.folder / "headlines.json"
+        kept = runs.read_json(path) if path.exists() else {}
+        runs.write_json(path, {**kept, **numbers})
+
+
+def begin(scale_name: str, language_code: str, recipe_name: str) -> Course:
+    """The course for a notebook's parameters; raises ValueError or UserError with one sentence."""
+    warnings.filterwarnings("ignore", category=FutureWarning)
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    size = scale(scale_name)
+    return Course(size, language(language_code), recipe(recipe_name), runs.output_folder(size.name, language_code))
+
+
+def table(rows: Sequence[dict], caption: str):
+    """Rows as an HTML table; keys of the first row are the head, and all text is escaped."""
+    from IPython.display import HTML
+
+    cell = lambda value: f'<td style="text-align:left;padding:3px 10px">{html.escape(str(value))}</td>'  # noqa: E731
+    head = "".join(f'<th scope="col" style="text-align:left;padding:3px 10px">{html.escape(str(key))}</th>' for key in (rows[0] if rows else {}))
+    body = "".join(f"<tr>{''.join(map(cell, row.values()))}</tr>" for row in rows)
+    return HTML(f"<table><caption style='text-align:left'>{html.escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>")
+
+
+def percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
+
+
+def score_rows(tables: dict[str, list[dict]], order: Sequence[str]) -> list[dict]:
+    """Rows of a table: type, baseline, and each model's share with its interval."""
+    rows = []
+    for name in order:
+        row = {"type": name}
+        for label, scores in tables.items():
+            found = next(r for r in scores if r["type"] == name)
+            row.setdefault("baseline", percent(found["baseline"]))
+            row[label] = f"{percent(found['share'])} [{100 * found['low']:.0f}–{100 * found['high']:.0f}]"
+        rows.append(row)
+    return rows
