@@ -70,6 +70,13 @@ def train(options: argparse.Namespace) -> int:
     return 0
 
 
+def readme(options: argparse.Namespace) -> int:
+    from utils.journey.report import update_readme
+
+    print(f"written: {update_readme(runs.outputs() / 'tiny' / 'pt-BR')}")
+    return 0
+
+
 def base(options: argparse.Namespace) -> int:
     from utils.journey.base import make_base
 

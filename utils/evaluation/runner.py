@@ -7,27 +7,30 @@ from pathlib import Path
 from utils import runs
 from utils.corpus.scenes.world import Item, Scene
 from utils.evaluation.scenes_task import Answer, ask_all, other_pictures, questions, seeing, table
-from utils.models.load import load_folder
+from utils.models.load import load_model
+from utils.scales import TINY, Scale
 
 CODE = "2"  # raise when questions or scoring change: kept answers are then asked again
 
 
-def _inputs(model_folder: Path, *what: object) -> str:
-    weights = [runs.file_hash(path) for path in sorted(Path(model_folder).glob("*.safetensors"))]
+def _inputs(model: Path | str, *what: object) -> str:
+    weights = [runs.file_hash(path) for path in sorted(Path(model).glob("*.safetensors"))] or str(model)
     return runs.text_hash(CODE, weights, *what)
 
 
-def evaluate(model_folder: Path, language: str, out: Path, per_type: int, split: str = "known", style: str = "openmoji", seen: bool = False) -> dict:
-    """Ask `per_type` questions of each type in `language`; returns {"table", "answers", "seeing"} and writes it to `out`.
+def evaluate(
+    reference: Path | str, language: str, out: Path, per_type: int, split: str = "known", style: str = "openmoji", seen: bool = False, scale: Scale = TINY
+) -> dict:
+    """Put the model of a folder (or a scale's start model) to the test: ask `per_type` questions of each type in `language`; returns {"table", "answers", "seeing"} and writes it to `out`.
 
     With `seen`, every question is put again on a picture with another right answer, to test whether the model looks.
     """
     out = Path(out)
-    inputs = _inputs(model_folder, language, per_type, split, style, seen)
+    inputs = _inputs(reference, language, per_type, split, style, seen)
     if runs.complete(out, inputs):
         return load(out)
     started = time.monotonic()
-    model, tokenizer = load_folder(model_folder)
+    model, tokenizer = load_model(reference, scale)
     asks = questions(split, per_type)
     answers = ask_all(model, tokenizer, asks, language, style)
     result = {"table": table(answers), "answers": [dataclasses.asdict(a) for a in answers], "seeing": None}

@@ -67,3 +67,23 @@ def _figures(folder: Path) -> str:
         alt = text.read_text(encoding="utf-8") if text.exists() else path.stem
         drawn.append(f"<figure>{picture_tag(path.read_bytes(), alt)}<figcaption>{html.escape(alt)}</figcaption></figure>")
     return f"<h2>Pictures</h2>{''.join(drawn)}" if drawn else ""
+
+
+START, END = "<!-- results:", "<!-- end of results -->"
+
+
+def update_readme(folder: Path) -> Path:
+    """Put a journey's figure and headline numbers into README.md, between its two marks."""
+    journey = runs.read_json(folder / "journey.json")
+    figure = runs.ROOT / "docs" / "tiny-pt-BR.png"
+    figure.parent.mkdir(exist_ok=True)
+    figure.write_bytes((folder / "figures" / "05_target.png").read_bytes())
+    alt = (folder / "figures" / "05_target.txt").read_text(encoding="utf-8")
+    minutes = sum(n["seconds"] for n in journey["notebooks"]) / 60
+    rows = "\n".join(f"| {name} | {value} |" for name, value in journey["headlines"].items())
+    readme = runs.ROOT / "README.md"
+    text = readme.read_text(encoding="utf-8")
+    head, rest = text[: text.index("\n", text.index(START)) + 1], text[text.index(END) :]
+    body = f"\n![{alt}](docs/tiny-pt-BR.png)\n\n| tiny, pt-BR, all notebooks in {minutes:.0f} minutes | |\n|---|---|\n{rows}\n\n"
+    runs.write_text(readme, head + body + rest)
+    return readme

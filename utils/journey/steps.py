@@ -88,15 +88,16 @@ def thesis_rate(scale: Scale, language: str) -> tuple[dict, Path]:
     return manifest, stage_folder(plain, language, THESIS, stage) / "model"
 
 
-def before_and_after(scale: Scale, language: str, models: dict[str, Path]) -> dict[tuple[str, str], dict]:
+def before_and_after(scale: Scale, language: str, models: dict[str, Path | str]) -> dict[tuple[str, str], dict]:
     """Evaluations by (model name, question language), English and the target; only the tuned model is tested for sight."""
     found = {}
     for name, folder in models.items():
         for asked in ("en", language):
             out = runs.output_folder(scale.name, language, "evaluation", name, asked)
-            found[name, asked] = evaluate(folder, asked, out, scale.questions, seen=name == "tuned" and asked == language)
+            found[name, asked] = evaluate(folder, asked, out, scale.questions, seen=name == "tuned" and asked == language, scale=scale)
     return found
 
 
-def start_folder(scale: Scale) -> Path:
-    return SHIPPED
+def start_model(scale: Scale) -> Path | str:
+    """What a scale starts from, as `evaluate` takes it: the shipped folder, or a hub's name."""
+    return SHIPPED if scale.weights == "data" else scale.weights

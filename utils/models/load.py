@@ -89,6 +89,14 @@ def load_start(scale: Scale, weights: str | None = None) -> tuple[LlavaForCondit
     return (model if scale.four_bit else model.to(scale.device)).eval(), tokenizer
 
 
+def load_model(reference: Path | str, scale: Scale) -> tuple[LlavaForConditionalGeneration, object]:
+    """(model, tokenizer) on the scale's device: from a folder, or the scale's start model when `reference` is its name."""
+    if str(reference) == scale.weights:
+        return load_start(scale)
+    model, tokenizer = load_folder(Path(reference), getattr(torch, scale.dtype))
+    return model.to(scale.device if torch.cuda.is_available() else "cpu"), tokenizer
+
+
 def image_tokens(model) -> int:
     return model.config.image_seq_length
 

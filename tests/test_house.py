@@ -1,0 +1,120 @@
+"""The house: rooms import one way, every file keeps the rules, every command in the README runs."""
+
+import ast
+import re
+import shlex
+import subprocess
+import sys
+
+import pytest
+
+from utils.runs import ROOT
+
+# Room -> rooms it may import (DESIGN: data flows one way). Records may be imported by all.
+RECORDS = {"languages", "scales", "runs"}
+MAY = {
+    "languages": set(), "scales": set(), "runs": set(),
+    "corpus": set(), "translation": {"corpus"}, "models": {"corpus"}, "training": {"corpus", "models"},
+    "evaluation": {"corpus", "models"}, "review": {"corpus", "models", "evaluation", "figures"}, "serving": {"corpus", "models", "evaluation"},
+    "figures": set(),
+    "journey": {"corpus", "translation", "models", "training", "evaluation", "review", "serving", "figures"},
+}  # fmt: skip
+SOURCES = sorted((ROOT / "utils").rglob("*.py"))
+
+
+def room(path) -> str:
+    return path.relative_to(ROOT / "utils").parts[0].removesuffix(".py")
+
+
+def imported(path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "utils":
+            names = [node.module.split(".")[1]] if "." in node.module else [alias.name for alias in node.names]
+            found |= set(names)
+        elif isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[1] for alias in node.names if alias.name.startswith("utils.")}
+    return found
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=[str(p.relative_to(ROOT)) for p in SOURCES])
+def test_imports_point_one_way(path):
+    here = room(path)
+    if here in ("__main__", "commands", "__init__"):
+        return
+    allowed = MAY[here] | {here} | (RECORDS if here not in RECORDS else set())
+    assert imported(path) <= allowed, f"{here} may not import {imported(path) - allowed}"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=[str(p.relative_to(ROOT)) for p in SOURCES])
+def test_files_keep_the_rules(path):
+    text = path.read_text(encoding="utf-8")
+    assert text.count("\n") <= 300 and not re.search(r"import \*", text)
+    tree = ast.parse(text)
+    assert path.name == "__init__.py" or ast.get_docstring(tree), "say in one sentence what the file is for"
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            limit = 60 if isinstance(node, ast.FunctionDef) else 120
+            assert node.end_lineno - node.lineno < limit, f"{node.name} is long"
+
+
+def test_no_machine_path_and_no_pickle_from_outside():
+    for path in (*SOURCES, *(ROOT / "notebooks").glob("*.ipynb"), ROOT / "README.md", ROOT / "Makefile"):
+        text = path.read_text(encoding="utf-8")
+        assert not re.search(r"/home/\w|/Users/\w|C:\\\\|pickle\.load|torch\.load\(", text), path
+
+
+def readme_commands() -> list[str]:
+    blocks = re.findall(r"```(?:bash|sh)\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.DOTALL)
+    return [line.split("  #")[0].strip() for block in blocks for line in block.splitlines() if line.strip() and not line.startswith("#")]
+
+
+def test_the_readme_names_the_two_commands():
+    assert readme_commands()[:2] == ["make journey", "make test"]
+
+
+@pytest.mark.parametrize("command", [c for c in readme_commands() if c.startswith("make")])
+def test_every_make_command_of_the_readme_has_a_target(command):
+    ended = subprocess.run([*shlex.split(command), "--dry-run"], cwd=ROOT, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    assert "pt-BR" in ended.stdout if "journey" in command and "LANGUAGE" not in command else True
+
+
+@pytest.fixture(scope="module")
+def playground(tmp_path_factory):
+    """The files that the README's examples speak of."""
+    from utils.corpus.scenes.instruct import FILES, write_corpus
+    from utils.corpus.scenes.render import render
+    from utils.corpus.scenes.world import single
+
+    folder = tmp_path_factory.mktemp("readme")
+    write_corpus(folder / "mine", 4)
+    (folder / "mine" / FILES[1]).rename(folder / "mine" / "my_rows.json")
+    render(single("dog")).save(folder / "dog.png")
+    return folder
+
+
+@pytest.mark.parametrize("command", [c for c in readme_commands() if c.startswith(".venv/bin/python -m utils")])
+def test_every_python_command_of_the_readme_runs(command, playground, monkeypatch):
+    from utils.journey.run import SOURCES as _  # noqa: F401
+
+    arguments = shlex.split(command)[1:]
+    if "train" in arguments:
+        monkeypatch.setenv("SHARE", "0.005")
+    if any(word in arguments for word in ("base", "journey")):
+        arguments.append("--help")  # they have tests of their own
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    ended = subprocess.run([sys.executable, *arguments], cwd=playground, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+
+
+def test_readme_links_resolve():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    for link in re.findall(r"\]\((?!https?:)([^)#]+)\)", text):
+        assert (ROOT / link).exists(), link
+
+
+def test_every_requirement_is_pinned_and_says_what_needs_it():
+    for line in (ROOT / "requirements.txt").read_text().splitlines():
+        if line and not line.startswith("#"):
+            assert re.match(r"^[\w\[\]-]+==[\w.]+ +# \w+", line), line
