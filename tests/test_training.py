@@ -15,11 +15,12 @@ from utils.models.prompts import encode_prefix
 from utils.models.tiny import IMAGE_TOKENS, build_tiny
 from utils.scales import SCALES, TINY, scale, shrink
 from utils.training.adapter import LORA_TARGETS, adapt
-from utils.training.base import ALIGN, INSTRUCT, build_base
+from utils.training.base import ALIGN, COUNT, INSTRUCT, build_base, unseen_pieces
 from utils.training.data import PackCollator
 from utils.training.english_base import PatchWords, SceneStream, patch_words
 from utils.training.loop import Plan, freeze_absent, parameter_groups, part_of, run_stage, usable_checkpoints
 from utils.training.recipes import ENGLISH_BASE, LLAVA_PT, PARTS as MODEL_PARTS, RECIPES, THESIS, Stage, Tune, recipe
+from utils.training.vocabulary import align_vocabulary, untrained_pieces
 from utils.training.stages import Corpus, stage_folder, train_stage
 
 SMALL = dataclasses.replace(TINY, name="small", steps=6, batch=2, row_tokens=260, max_rank=4)
@@ -105,23 +106,27 @@ class Stop(Exception):
     pass
 
 
-def _train(model, tokenizer, folder, plan, stop_at=None):
+def _train(model, tokenizer, folder, plan, stage, stop_at=None):
     class Bomb(SceneStream):
+        read = 0
+
         def __getitem__(self, index):
-            if stop_at is not None and index >= stop_at:
+            self.read += 1
+            if stop_at is not None and self.read > stop_at:
                 raise Stop
             return super().__getitem__(index)
 
     collate = PackCollator(tuple(encode_prefix(tokenizer, IMAGE_TOKENS)), tokenizer.pad_token_id)
-    run_stage(adapt(model, LLAVA_PT.stages[0], 4), Bomb(tokenizer, 16, 0), collate, LLAVA_PT.stages[0], plan, folder, "test")
+    run_stage(adapt(model, stage, 4), Bomb(tokenizer, 16, 0), collate, stage, plan, folder, "test")
 
 
-def test_a_stopped_stage_goes_on_with_bit_identical_weights(tokenizer, tmp_path):
+@pytest.mark.parametrize("stage", [LLAVA_PT.stages[0], ENGLISH_BASE.stages[1]], ids=["adapter", "full"])
+def test_a_stopped_stage_goes_on_with_bit_identical_weights(stage, tokenizer, tmp_path):
     plan = Plan(steps=8, batch=2, seed=0, rate=10.0, save_every=2, log_every=2)
     whole, cut = (build_tiny(tokenizer, seed=5) for _ in range(2))
-    _train(whole, tokenizer, tmp_path / "whole", plan)
+    _train(whole, tokenizer, tmp_path / "whole", plan, stage)
     with pytest.raises(Stop):
-        _train(cut, tokenizer, tmp_path / "cut", plan, stop_at=11)
+        _train(cut, tokenizer, tmp_path / "cut", plan, stage, stop_at=11)
     newest = usable_checkpoints(tmp_path / "cut")[0]
     assert newest.name == "checkpoint-4"
     torn = tmp_path / "cut" / "checkpoints" / "checkpoint-6"  # what a kill in the middle of writing leaves
@@ -129,7 +134,7 @@ def test_a_stopped_stage_goes_on_with_bit_identical_weights(tokenizer, tmp_path)
     (torn / "trainer_state.json").write_text('{"global_step": 6, "log_his')
     assert usable_checkpoints(tmp_path / "cut")[0] == newest
     cut = build_tiny(tokenizer, seed=5)
-    _train(cut, tokenizer, tmp_path / "cut", plan)
+    _train(cut, tokenizer, tmp_path / "cut", plan, stage)
     assert fingerprint(whole) == fingerprint(cut)
 
 
@@ -163,7 +168,7 @@ def test_other_inputs_do_not_resume_old_checkpoints(start, files):
 def test_the_base_is_built_from_nothing_in_half_precision(tmp_path, tokenizer, monkeypatch):
     monkeypatch.setattr("utils.training.base.train_tokenizer", lambda: tokenizer)
     small = lambda plan: dataclasses.replace(plan, steps=2, batch=2, save_every=2)  # noqa: E731
-    folder = build_base(tmp_path / "base", small(ALIGN), small(INSTRUCT))
+    folder = build_base(tmp_path / "base", small(ALIGN), small(INSTRUCT), small(COUNT))
     model, _ = load_folder(folder, dtype=torch.float16)
     assert {p.dtype for p in model.parameters()} == {torch.float16}
     assert sum(f.stat().st_size for f in folder.iterdir()) < 12 << 20
@@ -220,3 +225,26 @@ def test_the_true_shape_is_llava_13b():
     count = sum(p.numel() for p in model.parameters())
     assert 13.2e9 < count < 13.5e9
     assert sum(p.numel() for p in model.model.multi_modal_projector.parameters()) == 31_467_520  # arXiv 2310.03744: MLP 1024→5120→5120
+
+
+def test_untrained_pieces_start_from_what_they_are_aligned_with(model, tokenizer):
+    texts = [("It is a dog.", "É um cachorro."), ("It is a cat.", "É um gato."), ("A dog.", "Um cachorro."), ("A cat.", "Um gato."), ("A red dog.", "Um cachorro vermelho.")]
+    ids = lambda text: tokenizer(text, add_special_tokens=False)["input_ids"]  # noqa: E731
+    untrained = unseen_pieces(tokenizer, scenes=300)
+    assert set(ids(" cachorro")) & set(untrained) and not set(ids(" dog")) & set(untrained)
+    before = model.get_input_embeddings().weight.clone()
+    moved = align_vocabulary(model, tokenizer, texts, untrained)
+    after = model.get_input_embeddings().weight
+    changed = {i for i in range(len(tokenizer)) if not torch.equal(before[i], after[i])}
+    assert moved == len(changed) > 0 and changed <= set(untrained)
+    piece = next(i for i in ids(" cachorro") if i in changed)
+    close = torch.nn.functional.cosine_similarity(after[piece][None], before, dim=-1)
+    close[list(changed)] = -1
+    assert close.argmax().item() in ids(" dog") and torch.equal(model.lm_head.weight, after)
+
+
+def test_a_model_without_untrained_pieces_is_left_alone(model, tokenizer, tmp_path):
+    assert untrained_pieces(tmp_path) == [] and untrained_pieces(load.SHIPPED)
+    before = model.get_input_embeddings().weight.clone()
+    assert align_vocabulary(model, tokenizer, [("A dog.", "Um cachorro.")], []) == 0
+    assert torch.equal(before, model.get_input_embeddings().weight)

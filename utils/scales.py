@@ -31,7 +31,7 @@ class Scale:
 
 
 TINY = Scale(
-    name="tiny", machine="2 CPU cores, no network", pictures=2400, steps=1300, batch=8, row_tokens=420, max_rank=32, rate=10.0, thesis_steps=300,
+    name="tiny", machine="2 CPU cores, no network", pictures=2400, steps=1200, batch=4, row_tokens=420, max_rank=32, rate=15.0, thesis_steps=240,
     questions=40, threads=None, device="cpu", dtype="float32", weights="data",
 )  # fmt: skip
 WORKSHOP = Scale(

@@ -9,7 +9,7 @@ from utils import runs
 from utils.evaluation.runner import evaluate
 from utils.models.load import SHIPPED
 from utils.models.tokenizer import PORTUGUESE_SHARE, VOCABULARY
-from utils.training.base import ALIGN, INSTRUCT, build_base
+from utils.training.base import ALIGN, COUNT, INSTRUCT, build_base
 
 QUESTIONS = 100  # of each type
 TOLERANCE = 0.02
@@ -55,8 +55,8 @@ def _install(model: Path, scores: dict, minutes: float) -> None:
         SHIPPED / runs.MANIFEST,
         {
             "what": "tiny English LLaVA (CLIP-class tower, MLP projector, LLaMA), half precision",
-            "command": "make base", "seeds": {"align": ALIGN.seed, "instruct": INSTRUCT.seed}, "minutes": round(minutes),
-            "steps": {"align": ALIGN.steps, "instruct": INSTRUCT.steps},
+            "command": "make base", "seeds": {"align": ALIGN.seed, "instruct": INSTRUCT.seed, "count": COUNT.seed}, "minutes": round(minutes),
+            "steps": {"align": ALIGN.steps, "instruct": INSTRUCT.steps, "count": COUNT.steps},
             "tokenizer": {"vocabulary": VOCABULARY, "portuguese_share_of_its_text": PORTUGUESE_SHARE},
             "weights_saw_portuguese": False, "questions_of_each_type": QUESTIONS, "scores": scores, "versions": runs.versions(),
             "sha256": {p.name: runs.file_hash(p) for p in sorted(SHIPPED.glob("*")) if p.name != runs.MANIFEST},

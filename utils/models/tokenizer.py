@@ -16,11 +16,12 @@ SPECIALS = ("<unk>", "<s>", "</s>", "<pad>", IMAGE_TOKEN)
 PORTUGUESE_SHARE = 0.13
 
 
-def sample_lines(count: int, seed: int) -> Iterable[str]:
+def sample_lines(count: int, seed: int, portuguese: float = PORTUGUESE_SHARE) -> Iterable[str]:
+    """Questions and answers of `count` scenes, one language a scene, with the system text."""
     rng = random.Random(f"tokenizer/{seed}")
     for index in range(count):
         scene = scene_of("train", index, seed=seed + 1_000)
-        language = "pt-BR" if rng.random() < PORTUGUESE_SHARE else "en"
+        language = "pt-BR" if rng.random() < portuguese else "en"
         for kind_of_question in TYPES:
             asks = possible(scene, kind_of_question, rng)
             if asks:

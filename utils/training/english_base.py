@@ -9,7 +9,7 @@ from utils.corpus.scenes.asks import TYPES, Ask, possible
 from utils.corpus.scenes.grammar import say
 from utils.corpus.scenes.render import render
 from utils.corpus.scenes.words import COLOUR, KIND
-from utils.corpus.scenes.world import PLACES, Scene, scene_of
+from utils.corpus.scenes.world import PLACES, Scene, look_alikes, scene_of, scene_where, uneven
 from utils.models.pixels import to_pixels
 from utils.models.prompts import encode_turns
 from utils.models.tiny import IMAGE_TOKENS
@@ -21,24 +21,32 @@ QUESTIONS = {
     "listing": 1, "description": 0.6, "comparison": 1, "relation": 1, "arithmetic": 1, "group": 1,
 }  # fmt: skip
 
+# The last stage's mix: counting and comparing come first, the rest keeps its place.
+COUNTING_QUESTIONS = QUESTIONS | {"comparison": 2, "group": 2, "counting": 1, "listing": 2, "background": 0.3, "total": 0.3, "category": 0.5, "card": 0.6}
+
 BUDGET = 300  # tokens of questions and answers beside one picture
 
 
 def _weight(ask: Ask) -> float:
-    """Prefer repeated kinds where a question counts, so that "one" is not the safe guess."""
-    if ask.type in ("counting", "group", "comparison") and len(ask.scene.items) > 1:
-        counts = ask.scene.counts
-        uneven = counts.get(ask.kind, 0) != counts.get(ask.other, 0) if ask.type == "comparison" else counts.get(ask.kind, 2) > 1
-        return 3.0 if uneven else 1.0
-    return 1.0
+    """Prefer repeated kinds and groups of several where a question counts, so that "one" is not the safe guess."""
+    counts = ask.scene.counts
+    if ask.type == "counting":
+        hard = counts[ask.kind] > 1
+    elif ask.type == "comparison":
+        hard = counts[ask.kind] != counts[ask.other]
+    elif ask.type == "group":
+        hard = sum(KIND[kind].category == ask.category for kind in counts) > 1
+    else:
+        hard = False
+    return 3.0 if hard else 1.0
 
 
-def draw_asks(scene: Scene, rng: random.Random) -> list[Ask]:
-    """A picture's questions for training: `QUESTIONS` of each type where the scene allows them."""
+def draw_asks(scene: Scene, rng: random.Random, mix: dict[str, float] = QUESTIONS) -> list[Ask]:
+    """A picture's questions for training: as many of each type as `mix` says, where the scene allows them."""
     asks = []
     for kind_of_question in TYPES:
         found = possible(scene, kind_of_question, rng)
-        wanted = QUESTIONS[kind_of_question]
+        wanted = mix[kind_of_question]
         wanted = int(wanted) + (rng.random() < wanted % 1)
         if kind_of_question == "yes_no":
             asks += found
@@ -48,10 +56,10 @@ def draw_asks(scene: Scene, rng: random.Random) -> list[Ask]:
     return asks
 
 
-def fill_pack(tokenizer, scene: Scene, rng: random.Random, budget: int = BUDGET) -> tuple:
+def fill_pack(tokenizer, scene: Scene, rng: random.Random, budget: int = BUDGET, mix: dict[str, float] = QUESTIONS) -> tuple:
     """Branches of one picture up to `budget` tokens, so that the rows of a batch need little padding."""
     branches, seen, room = [], set(), budget
-    for ask in draw_asks(scene, rng) + draw_asks(scene, rng):
+    for ask in draw_asks(scene, rng, mix) + draw_asks(scene, rng, mix):
         said = say(ask, "en")
         if said in seen:
             continue
@@ -77,6 +85,16 @@ class SceneStream(torch.utils.data.Dataset):
         scene = scene_of("train", index, self.seed)
         rng = random.Random(f"asks/{self.seed}/{index}")
         return {"packs": [Pack(str(index), fill_pack(self.tokenizer, scene, rng))], "pixels": to_pixels(render(scene))[None]}
+
+
+class CountingStream(SceneStream):
+    """`SceneStream` with mostly pictures that must be counted: in the plain stream most counts are one."""
+
+    def __getitem__(self, index: int) -> dict:
+        rng = random.Random(f"counting/{self.seed}/{index}")
+        wanted = rng.choices((uneven, look_alikes, lambda scene: True), (3, 5, 2))[0]
+        scene = scene_where(wanted, "train", index, self.seed)
+        return {"packs": [Pack(str(index), fill_pack(self.tokenizer, scene, rng, mix=COUNTING_QUESTIONS))], "pixels": to_pixels(render(scene))[None]}
 
 
 def patch_words(scene: Scene, tokenizer) -> torch.Tensor:

@@ -72,8 +72,17 @@ class StageTrainer(Trainer):
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
         return OBJECTIVES[self.stage.objective](model, inputs)
 
-    def _get_train_sampler(self, dataset=None):
-        return torch.utils.data.SequentialSampler(self.train_dataset)  # the dataset's order is part of the data
+    def _get_train_sampler(self, *arguments):
+        if hasattr(self.train_dataset, "order"):  # bundled rows come with their own order
+            return torch.utils.data.SequentialSampler(self.train_dataset)
+        return super()._get_train_sampler(*arguments)
+
+    def _load_from_checkpoint(self, resume_from_checkpoint, model=None):
+        """A full model's weights lie on disk under llava-hf's names; the Trainer would match none of them, in silence."""
+        if hasattr(self.model, "peft_config"):
+            return super()._load_from_checkpoint(resume_from_checkpoint, model)
+        saved = type(self.model).from_pretrained(resume_from_checkpoint, dtype=self.model.dtype, local_files_only=True)
+        self.model.load_state_dict(saved.state_dict())
 
     def create_optimizer(self, model=None):
         if self.optimizer is None:

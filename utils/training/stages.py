@@ -11,6 +11,7 @@ import torch
 
 from utils import runs
 from utils.corpus.conversations import read_rows
+from utils.models import load
 from utils.models.load import image_size, image_tokens, load_start
 from utils.models.prompts import PROMPTS, encode_prefix
 from utils.scales import Scale
@@ -19,6 +20,7 @@ from utils.training.data import PackCollator, PackedRows, cache_features, mix, p
 from utils.training.loop import HISTORY, Plan, run_stage
 from utils.training.packing import pack_length
 from utils.training.recipes import Recipe, Stage
+from utils.training.vocabulary import align_vocabulary, parallel_texts, untrained_pieces
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,7 +46,7 @@ def plan_of(scale: Scale, stage: Stage, tokens: int, seed: int, steps: int | Non
 def _inputs(stage: Stage, scale: Scale, corpus: Corpus, seed: int, steps: int | None) -> str:
     """What decides a stage's result; `threads` and file dates do not."""
     files = [runs.file_hash(path) for path in (*corpus.translated, *corpus.english)]
-    start = runs.file_hash(runs.ROOT / "data" / "base" / "model.safetensors") if scale.weights == "data" else scale.weights
+    start = runs.file_hash(load.SHIPPED / "model.safetensors") if scale.weights == "data" else scale.weights
     return runs.text_hash(dataclasses.asdict(stage), dataclasses.asdict(scale), files, start, seed, steps, os.environ.get("WEIGHTS"))
 
 
@@ -64,6 +66,7 @@ def train_stage(scale: Scale, language: str, recipe: Recipe, stage: Stage, corpu
         _clear_other_inputs(folder, inputs)
         runs.seed_all(seed)
         model, tokenizer = load_start(scale)
+        aligned = _align(model, tokenizer, corpus, stage, scale)
         prefix = encode_prefix(tokenizer, image_tokens(model), PROMPTS[stage.prompt])
         packs = _packs(corpus, tokenizer, len(prefix), stage, seed)
         plan = plan_of(scale, stage, sum(pack_length(p, len(prefix)) for p in packs), seed, steps)
@@ -77,8 +80,16 @@ def train_stage(scale: Scale, language: str, recipe: Recipe, stage: Stage, corpu
         shutil.rmtree(folder / "checkpoints", ignore_errors=True)
         return runs.finish(
             folder, inputs, started, scale=scale.name, language=language, recipe=recipe.name, stage=stage.name, seed=seed, steps=plan.steps,
-            packs=len(packs), pictures=len(pictures), parameters=trained, history=history, device=plan.device, threads=torch.get_num_threads(),
+            packs=len(packs), pictures=len(pictures), parameters=trained, aligned_pieces=aligned, history=history, device=plan.device, threads=torch.get_num_threads(),
         )  # fmt: skip
+
+
+def _align(model, tokenizer, corpus: Corpus, stage: Stage, scale: Scale) -> int:
+    """How many untrained pieces were given a start; see training/vocabulary.py."""
+    fresh = untrained_pieces(load.SHIPPED) if scale.weights == "data" else []
+    if stage.vocabulary != "aligned" or not fresh or not corpus.english:
+        return 0
+    return align_vocabulary(model, tokenizer, parallel_texts(corpus.english, corpus.translated), fresh)
 
 
 def _packs(corpus: Corpus, tokenizer, prefix_length: int, stage: Stage, seed: int) -> list:

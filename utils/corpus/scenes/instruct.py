@@ -14,7 +14,7 @@ from utils.corpus.conversations import IMAGE_TOKEN, write_rows
 from utils.corpus.scenes.asks import CONVERSATION, REASONING, Ask, possible
 from utils.corpus.scenes.grammar import say
 from utils.corpus.scenes.render import render
-from utils.corpus.scenes.world import Scene, scene_of
+from utils.corpus.scenes.world import Scene, look_alikes, scene_of, scene_where, uneven
 from utils.runs import complete, finish, text_hash, write_json
 
 FILES = ("conversation_58k.json", "detail_23k.json", "complex_reasoning_77k.json", "llava_instruct_150k.json", "llava_instruct_80k.json")
@@ -34,9 +34,16 @@ def _balanced(scene: Scene, types: Iterable[str], turns: int, rng: random.Random
     return found[:turns]
 
 
+def picture_scene(index: int, seed: int) -> Scene:
+    """The index-th picture of the corpus; every second one must be counted, so that "one" is no safe answer."""
+    if index % 2 == 0:
+        return scene_of("train", index, seed)
+    return scene_where(uneven if index % 4 == 1 else look_alikes, "train", index, seed)
+
+
 def draw_rows(index: int, seed: int) -> dict[str, list[Ask]]:
     """The questions of one picture by file; a picture need not be in each file."""
-    scene = scene_of("train", index, seed)
+    scene = picture_scene(index, seed)
     rng = random.Random(f"instruct/{seed}/{index}")
     asked = {}
     for name, share in zip(PARTS, SHARES, strict=True):
@@ -85,7 +92,7 @@ def write_corpus(folder: Path, pictures: int, seed: int = 0) -> dict:
     rows = {language: {name: [] for name in PARTS} for language in ("en", *GOLD)}
     for index in range(pictures):
         picture = f"{index + 1:012d}"
-        render(scene_of("train", index, seed)).save(folder / "images" / f"{picture}.png")
+        render(picture_scene(index, seed)).save(folder / "images" / f"{picture}.png")
         for name, asks in draw_rows(index, seed).items():
             before = random.Random(f"side/{seed}/{picture}/{name}").random() < 0.5
             for language, parts in rows.items():

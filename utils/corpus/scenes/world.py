@@ -3,6 +3,7 @@
 import random
 import zlib
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from utils.corpus.scenes.words import COLOURS, KINDS
@@ -101,6 +102,24 @@ def scene_of(split: str, index: int, seed: int = 0) -> Scene:
         scene = _draw(rng)
         if belongs(scene, split):
             return scene
+
+
+def uneven(scene: Scene) -> bool:
+    """True when "one" and "the same number" are wrong: two kinds, one of them more often than another."""
+    return len(set(scene.counts.values())) > 1
+
+
+def look_alikes(scene: Scene) -> bool:
+    """True when two kinds of one category stand in the picture."""
+    category = {kind.key: kind.category for kind in KINDS}
+    categories = [category[kind] for kind in scene.counts]
+    return len(set(categories)) < len(categories)
+
+
+def scene_where(wanted: Callable[[Scene], bool], split: str, index: int, seed: int = 0) -> Scene:
+    """Like `scene_of`, but a picture for which `wanted` holds (one in 64 tries may fail; then any picture)."""
+    tries = (scene_of(split, (index + 1) * 64 + n, seed) for n in range(64))
+    return next(filter(wanted, tries), scene_of(split, index, seed))
 
 
 def vary(scene: Scene, rng: random.Random) -> Scene:
