@@ -26,7 +26,16 @@ def run() -> list[dict]:
     separate = _seconds(model, [collate(apart[start : start + 16]) for start in range(0, len(apart), 16)])
     ratio = separate / shared
     how = f"{PICTURES} pictures, {len(apart)} questions, {learnt} learnt tokens, {torch.get_num_threads()} threads, forward and backward"
-    return [{"measure": "learnt tokens a second, shared over separate rows", "value": ratio, "unit": "×", "target": 2.5, "meets": ratio >= 2.5, "how": how}]
+    return [
+        {
+            "measure": "learnt tokens a second, shared over separate rows",
+            "value": ratio,
+            "unit": "×",
+            "target": 2.5,
+            "meets": ratio >= 2.5,
+            "how": how,
+        }
+    ]
 
 
 def _seconds(model, batches: list[dict]) -> float:

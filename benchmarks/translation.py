@@ -17,5 +17,12 @@ def run() -> list[dict]:
     ratio = first["characters_alone"] / first["characters_sent"]
     return [
         {"measure": "engine characters, turn by turn over together", "value": ratio, "unit": "×", "target": 2.2, "meets": ratio >= 2.2, "how": how},
-        {"measure": "characters sent again by a second run", "value": second["characters_sent"], "unit": "", "target": None, "meets": None, "how": how},
+        {
+            "measure": "characters sent again by a second run",
+            "value": second["characters_sent"],
+            "unit": "",
+            "target": None,
+            "meets": None,
+            "how": how,
+        },
     ]

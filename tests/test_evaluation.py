@@ -15,7 +15,11 @@ from utils.review.errors import cause
 from utils.review.gallery import cards, unselected, worst
 
 DOG, FROG = {"kind": "dog"}, {"kind": "frog"}
-THINGS = {"colour": "blue", "number": 2, "things": [{"place": "top left", "kind": "dog", "card": "red"}, {"place": "bottom right", "kind": "cat", "card": None}]}
+THINGS = {
+    "colour": "blue",
+    "number": 2,
+    "things": [{"place": "top left", "kind": "dog", "card": "red"}, {"place": "bottom right", "kind": "cat", "card": None}],
+}
 CASES = [  # type, truth, language, right answers, near-misses
     ("naming", DOG, "pt-BR", ["É um cachorro.", "É um cão.", "Cães.", "um cao"], ["É um gato.", "É um cachorro e um gato.", "Sim.", ""]),
     ("naming", FROG, "pt-BR", ["É um sapo.", "É uma rã."], ["É uma tartaruga."]),
@@ -71,7 +75,9 @@ def test_every_gold_answer_is_right_and_in_its_own_language(language):
             for ask in possible(scene, kind_of_question, rng)[:2]:
                 answer = say(ask, language)[1]
                 assert judge(answer, ask.type, truth(ask), language).right, answer
-                spoken = answer_language(answer, tuple(dict.fromkeys(("en", "pt-BR", "it", language))) if language != "pt-PT" else ("en", "pt-PT", "it"))
+                spoken = answer_language(
+                    answer, tuple(dict.fromkeys(("en", "pt-BR", "it", language))) if language != "pt-PT" else ("en", "pt-PT", "it")
+                )
                 assert spoken in (language, None), answer
                 decided, total = decided + (spoken is not None), total + 1
     assert decided / total > 0.97
@@ -139,7 +145,13 @@ SCENE, OTHER = Scene("blue", (Item("dog", 0),), 1), Scene("red", (Item("cat", 0)
 def test_seeing_counts_only_right_answers_whose_picture_changed():
     before = [_answer("a", True, SCENE), _answer("b", True, SCENE), _answer("c", False, SCENE), _answer("d", True, SCENE)]
     after = [_answer("x", False, SCENE), _answer("b", False, SCENE), _answer("y", False, SCENE), _answer("z", False, SCENE)]
-    assert seeing(before, after, [OTHER, OTHER, OTHER, SCENE]) | {"low": 0, "high": 0} == {"right": 2, "changed": 1, "share": 0.5, "low": 0, "high": 0}
+    assert seeing(before, after, [OTHER, OTHER, OTHER, SCENE]) | {"low": 0, "high": 0} == {
+        "right": 2,
+        "changed": 1,
+        "share": 0.5,
+        "low": 0,
+        "high": 0,
+    }
 
 
 def test_a_model_without_eyes_fails_the_seeing_test(base):

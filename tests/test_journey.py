@@ -77,7 +77,11 @@ def test_a_hanging_cell_and_a_hanging_notebook_are_ended(sources, capsys, monkey
 
 def test_a_killed_journey_leaves_no_kernel_behind(tmp_path):
     notebook(tmp_path / "a.ipynb", f"import os, time; open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid())); time.sleep(120)")
-    command = [sys.executable, "-c", f"import subprocess, sys; subprocess.run([sys.executable, '-m', 'utils.journey.execute', {str(tmp_path / 'a.ipynb')!r}, {str(tmp_path / 'o.ipynb')!r}, '{{}}', '200'])"]
+    command = [
+        sys.executable,
+        "-c",
+        f"import subprocess, sys; subprocess.run([sys.executable, '-m', 'utils.journey.execute', {str(tmp_path / 'a.ipynb')!r}, {str(tmp_path / 'o.ipynb')!r}, '{{}}', '200'])",
+    ]
     process = subprocess.Popen(command, cwd=runs.ROOT)
     until = time.monotonic() + 60
     while not ((tmp_path / "pid").exists() and (tmp_path / "pid").read_text()) and time.monotonic() < until:

@@ -8,7 +8,7 @@ import pytest
 
 from utils.corpus.conversations import IMAGE_TOKEN, problems, read_rows
 from utils.corpus.scenes import english, italian, portuguese
-from utils.corpus.scenes.asks import TYPES, WORDINGS, Ask, possible, truth, yes_no_pair
+from utils.corpus.scenes.asks import WORDINGS, Ask, possible, truth, yes_no_pair
 from utils.corpus.scenes.grammar import LANGUAGES, say
 from utils.corpus.scenes.instruct import FILES, GOLD, PARTS, write_corpus
 from utils.corpus.scenes.render import render, sprite

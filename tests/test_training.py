@@ -15,13 +15,14 @@ from utils.models.prompts import encode_prefix
 from utils.models.tiny import IMAGE_TOKENS, build_tiny
 from utils.scales import SCALES, TINY, scale, shrink
 from utils.training.adapter import LORA_TARGETS, adapt
-from utils.training.base import ALIGN, COUNT, INSTRUCT, build_base, unseen_pieces
+from utils.training.base import ALIGN, COUNT, INSTRUCT, build_base, unseen_pieces, words_collator
 from utils.training.data import PackCollator
 from utils.training.english_base import PatchWords, SceneStream, patch_words
 from utils.training.loop import Plan, freeze_absent, parameter_groups, part_of, run_stage, usable_checkpoints
-from utils.training.recipes import ENGLISH_BASE, LLAVA_PT, PARTS as MODEL_PARTS, RECIPES, THESIS, Stage, Tune, recipe
-from utils.training.vocabulary import align_vocabulary, untrained_pieces
+from utils.training.recipes import ENGLISH_BASE, LLAVA_PT, RECIPES, THESIS, Stage, Tune, recipe
+from utils.training.recipes import PARTS as MODEL_PARTS
 from utils.training.stages import Corpus, stage_folder, train_stage
+from utils.training.vocabulary import align_vocabulary, untrained_pieces
 
 SMALL = dataclasses.replace(TINY, name="small", steps=6, batch=2, row_tokens=260, max_rank=4)
 ALL_STAGES = [(r.name, s) for r in (*RECIPES.values(), THESIS, ENGLISH_BASE) for s in r.stages]
@@ -29,7 +30,7 @@ ALL_STAGES = [(r.name, s) for r in (*RECIPES.values(), THESIS, ENGLISH_BASE) for
 
 def fingerprint(model) -> dict[str, str]:
     """A hash per part; adapters are merged in first, so that what matters is the function."""
-    parts: dict[str, "hashlib._Hash"] = {}
+    parts: dict[str, hashlib._Hash] = {}
     for name, value in sorted(model.state_dict().items()):
         parts.setdefault(part_of(name), hashlib.sha256()).update(value.detach().numpy().tobytes())
     return {part: digest.hexdigest() for part, digest in parts.items()}
@@ -56,8 +57,7 @@ def test_every_stage_changes_only_the_parts_it_tunes(name, stage, model, tokeniz
     assert set(stage.tune) <= set(MODEL_PARTS)
     before = fingerprint(model)
     if stage.objective == "words":
-        data, collate = PatchWords(tokenizer, 4, 0), None
-        from utils.training.base import words_collator as collate
+        data, collate = PatchWords(tokenizer, 4, 0), words_collator
     else:
         data = SceneStream(tokenizer, 4, 0)
         collate = PackCollator(tuple(encode_prefix(tokenizer, IMAGE_TOKENS)), tokenizer.pad_token_id)
@@ -228,7 +228,13 @@ def test_the_true_shape_is_llava_13b():
 
 
 def test_untrained_pieces_start_from_what_they_are_aligned_with(model, tokenizer):
-    texts = [("It is a dog.", "É um cachorro."), ("It is a cat.", "É um gato."), ("A dog.", "Um cachorro."), ("A cat.", "Um gato."), ("A red dog.", "Um cachorro vermelho.")]
+    texts = [
+        ("It is a dog.", "É um cachorro."),
+        ("It is a cat.", "É um gato."),
+        ("A dog.", "Um cachorro."),
+        ("A cat.", "Um gato."),
+        ("A red dog.", "Um cachorro vermelho."),
+    ]
     ids = lambda text: tokenizer(text, add_special_tokens=False)["input_ids"]  # noqa: E731
     untrained = unseen_pieces(tokenizer, scenes=300)
     assert set(ids(" cachorro")) & set(untrained) and not set(ids(" dog")) & set(untrained)

@@ -95,7 +95,9 @@ def test_a_bad_translation_goes_to_quarantine_and_is_never_stored(tmp_path, monk
         for n, q in enumerate(["What is it?", "Where is it?"])
     ]
     write_rows(tmp_path / "a.json", rows)
-    _fake(monkeypatch, lambda text: "" if text == "Where is it?" else text.replace("What is it?", "O que é?").replace("There are 3 dogs.", "Há 3 cães."))
+    _fake(
+        monkeypatch, lambda text: "" if text == "Where is it?" else text.replace("What is it?", "O que é?").replace("There are 3 dogs.", "Há 3 cães.")
+    )
     report = translate_files([tmp_path / "a.json"], tmp_path / "out", "pt-BR", memory_path=tmp_path / "m.sqlite")
     assert report["files"]["a.json"] == {"rows": 2, "translated": 1, "quarantined": 1} and report["reasons"] == {"empty": 1}
     held = json.loads((tmp_path / "out" / QUARANTINE).read_text())

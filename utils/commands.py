@@ -104,5 +104,7 @@ def evaluate(options: argparse.Namespace) -> int:
     result = run(options.model, options.language, options.out.with_suffix(""), options.questions)
     runs.write_json(options.out, json.loads((options.out.with_suffix("") / "result.json").read_text()))
     for row in result["table"]:
-        print(f"{row['type']:12} {row['right']:4}/{row['total']:<4} {row['share']:6.1%} [{row['low']:.0%}–{row['high']:.0%}]  baseline {row['baseline']:.0%}")
+        print(
+            f"{row['type']:12} {row['right']:4}/{row['total']:<4} {row['share']:6.1%} [{row['low']:.0%}–{row['high']:.0%}]  baseline {row['baseline']:.0%}"
+        )
     return 0

@@ -48,8 +48,11 @@ def noun_forms(pairs: list[tuple[str, str, str]], language: str) -> list[dict]:
         accepted = {fold(form) for form in kind.words[language].forms}
         rows.append(
             {
-                "kind": kind.key, "gold": kind.words[language].singular, "translator": ", ".join(f"{f} ×{n}" for f, n in forms.most_common()),
-                "accepted": all(fold(form) in accepted for form in forms), "forms": len(forms),
+                "kind": kind.key,
+                "gold": kind.words[language].singular,
+                "translator": ", ".join(f"{f} ×{n}" for f, n in forms.most_common()),
+                "accepted": all(fold(form) in accepted for form in forms),
+                "forms": len(forms),
             }  # fmt: skip
         )
     return rows

@@ -5,6 +5,7 @@ kind, `castanho` and `marrom` the same colour, and agreement or word order do no
 """
 
 import functools
+import itertools
 import re
 import unicodedata
 from dataclasses import dataclass
@@ -96,7 +97,7 @@ def places(marks: list[Mark]) -> list[tuple[int, str]]:
     """(word position, place) for each top/bottom word followed closely by a left/right word."""
     sides = [m for m in marks if m.sort == "side"]
     found = []
-    for first, second in zip(sides, sides[1:]):
+    for first, second in itertools.pairwise(sides):
         if first.value in ("top", "bottom") and second.value in ("left", "right") and second.at - first.at <= 4:
             found.append((first.at, f"{first.value} {second.value}"))
     return found

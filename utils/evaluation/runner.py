@@ -19,7 +19,14 @@ def _inputs(model: Path | str, *what: object) -> str:
 
 
 def evaluate(
-    reference: Path | str, language: str, out: Path, per_type: int, split: str = "known", style: str = "openmoji", seen: bool = False, scale: Scale = TINY
+    reference: Path | str,
+    language: str,
+    out: Path,
+    per_type: int,
+    split: str = "known",
+    style: str = "openmoji",
+    seen: bool = False,
+    scale: Scale = TINY,
 ) -> dict:
     """Put the model of a folder (or a scale's start model) to the test: ask `per_type` questions of each type in `language`; returns {"table", "answers", "seeing"} and writes it to `out`.
 

@@ -77,7 +77,9 @@ def ask_all(model, tokenizer, asks: list[Ask], language: str, style: str = "open
     for ask, (question, gold), reply in zip(asks, said, replies, strict=True):
         verdict = judge(reply, ask.type, truth(ask), language)
         spoken = answer_language(reply, tuple(dict.fromkeys(("en", language, "it"))))
-        results.append(Answer(ask.type, ask.scene, answer_key(ask), language, question, gold, truth(ask), reply, verdict.right, verdict.share, spoken))
+        results.append(
+            Answer(ask.type, ask.scene, answer_key(ask), language, question, gold, truth(ask), reply, verdict.right, verdict.share, spoken)
+        )
     return results
 
 
@@ -93,8 +95,15 @@ def table(answers: list[Answer]) -> list[dict]:
         base = majority_share([a.key for a in some]) if name != "all" else _mean_baseline(answers)
         rows.append(
             {
-                "type": name, "right": right, "total": len(some), "share": right / len(some), "low": low, "high": high, "baseline": base,
-                "facts": sum(a.share for a in some) / len(some), "in_language": sum(a.said_in == a.asked_in for a in some) / len(some),
+                "type": name,
+                "right": right,
+                "total": len(some),
+                "share": right / len(some),
+                "low": low,
+                "high": high,
+                "baseline": base,
+                "facts": sum(a.share for a in some) / len(some),
+                "in_language": sum(a.said_in == a.asked_in for a in some) / len(some),
                 "languages": dict(Counter(a.said_in or "undecided" for a in some)),
             }  # fmt: skip
         )
@@ -119,7 +128,9 @@ def counterpart(ask: Ask, rng: random.Random, tries: int = 400) -> Scene | None:
             candidates = [dataclasses.replace(ask, scene=scene)]
         else:
             found = possible(scene, ask.type, rng)
-            candidates = found if ask.type == "relation" else [dataclasses.replace(a, wording=ask.wording, number=ask.number) for a in found if _fits(a, ask)]
+            candidates = (
+                found if ask.type == "relation" else [dataclasses.replace(a, wording=ask.wording, number=ask.number) for a in found if _fits(a, ask)]
+            )
         if any(say(c, "en")[0] == question and truth(c) != answer for c in candidates):
             return scene
     return None

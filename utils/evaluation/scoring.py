@@ -75,4 +75,3 @@ def judge(answer: str, kind_of_question: str, truth: dict, language: str) -> Ver
         return _description(marks, truth)
     right = _right(kind_of_question, marks, truth)
     return Verdict(right, float(right))
-

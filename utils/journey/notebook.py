@@ -54,7 +54,9 @@ def table(rows: Sequence[dict], caption: str):
     cell = lambda value: f'<td style="text-align:left;padding:3px 10px">{html.escape(str(value))}</td>'  # noqa: E731
     head = "".join(f'<th scope="col" style="text-align:left;padding:3px 10px">{html.escape(str(key))}</th>' for key in (rows[0] if rows else {}))
     body = "".join(f"<tr>{''.join(map(cell, row.values()))}</tr>" for row in rows)
-    return HTML(f"<table><caption style='text-align:left'>{html.escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>")
+    return HTML(
+        f"<table><caption style='text-align:left'>{html.escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    )
 
 
 def percent(share: float) -> str:

@@ -35,7 +35,9 @@ def write_report(folder: Path, parameters: dict, results: list[dict]) -> Path:
     title = f"LLaVA em Português: {parameters['RECIPE']} · {parameters['SCALE']} · {parameters['LANGUAGE']}"
     parts = [f"<h1>{html.escape(title)}</h1>"]
     if parameters["SCALE"] == "tiny":
-        parts.append("<p>Everything here was made at the <b>tiny</b> scale: real models, made small. It shows how things work, not how good a big model is.</p>")
+        parts.append(
+            "<p>Everything here was made at the <b>tiny</b> scale: real models, made small. It shows how things work, not how good a big model is.</p>"
+        )
     parts += [_notebooks(results), _headlines(folder), _figures(folder)]
     parts.append("<p>Artwork: OpenMoji, CC BY-SA 4.0. Offline translation: Firefox Translations models, Mozilla.</p>")
     target = folder / "index.html"

@@ -40,9 +40,7 @@ def _run_one(name: str, folder: Path, parameters: dict, kind: str) -> dict:
     command = [sys.executable, "-m", "utils.journey.execute", str(source), str(target), json.dumps(parameters), str(CELL_TIMEOUT.get(kind, DAY))]
     try:
         with open(log, "w", encoding="utf-8") as errors:
-            ended = subprocess.run(
-                command, cwd=runs.ROOT, stdout=subprocess.PIPE, stderr=errors, text=True, timeout=NOTEBOOK_TIMEOUT.get(kind, DAY)
-            )
+            ended = subprocess.run(command, cwd=runs.ROOT, stdout=subprocess.PIPE, stderr=errors, text=True, timeout=NOTEBOOK_TIMEOUT.get(kind, DAY))
         failure = None if ended.returncode == 0 else _failure(ended.stdout, log)
     except subprocess.TimeoutExpired:
         failure = {"cell": None, "message": f"the notebook ran longer than {NOTEBOOK_TIMEOUT.get(kind, DAY)} s"}

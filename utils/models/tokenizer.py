@@ -3,10 +3,10 @@
 import random
 from collections.abc import Iterable
 
+from utils.corpus.conversations import IMAGE_TOKEN
 from utils.corpus.scenes.asks import TYPES, possible
 from utils.corpus.scenes.grammar import say
 from utils.corpus.scenes.world import scene_of
-from utils.corpus.conversations import IMAGE_TOKEN
 from utils.models.prompts import VICUNA_V1
 
 VOCABULARY = 1000

@@ -22,7 +22,16 @@ QUESTIONS = {
 }  # fmt: skip
 
 # The last stage's mix: counting and comparing come first, the rest keeps its place.
-COUNTING_QUESTIONS = QUESTIONS | {"comparison": 2, "group": 2, "counting": 1, "listing": 2, "background": 0.3, "total": 0.3, "category": 0.5, "card": 0.6}
+COUNTING_QUESTIONS = QUESTIONS | {
+    "comparison": 2,
+    "group": 2,
+    "counting": 1,
+    "listing": 2,
+    "background": 0.3,
+    "total": 0.3,
+    "category": 0.5,
+    "card": 0.6,
+}
 
 BUDGET = 300  # tokens of questions and answers beside one picture
 

@@ -149,7 +149,9 @@ def run_stage(model, dataset, collate: Callable, stage: Stage, plan: Plan, folde
     try:
         trainer.train(resume_from_checkpoint=str(checkpoints[0]) if checkpoints else None)
     except OSError as error:
-        raise UserError(f"cannot write a checkpoint in {folder} ({error.strerror or error}); free space and run again, it goes on from the last one") from error
+        raise UserError(
+            f"cannot write a checkpoint in {folder} ({error.strerror or error}); free space and run again, it goes on from the last one"
+        ) from error
     history = [{"step": row["step"], "loss": float(row["loss"])} for row in trainer.state.log_history if "loss" in row]
     (folder / HISTORY).write_text(json.dumps(history))
     return history

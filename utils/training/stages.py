@@ -72,7 +72,9 @@ def train_stage(scale: Scale, language: str, recipe: Recipe, stage: Stage, corpu
         plan = plan_of(scale, stage, sum(pack_length(p, len(prefix)) for p in packs), seed, steps)
         pictures = sorted({pack.picture for pack in packs})
         features = cache_features(model, pictures, corpus.images, image_size(model)) if "vision" not in stage.tune else None
-        data = PackedRows(packs, schedule(packs, len(prefix), scale.row_tokens, plan.steps * plan.batch, seed), corpus.images, image_size(model), features)
+        data = PackedRows(
+            packs, schedule(packs, len(prefix), scale.row_tokens, plan.steps * plan.batch, seed), corpus.images, image_size(model), features
+        )
         adapted = adapt(model, stage, plan.max_rank)
         trained = {"trained": sum(p.numel() for p in adapted.parameters() if p.requires_grad), "all": sum(p.numel() for p in adapted.parameters())}
         history = run_stage(adapted, data, PackCollator(tuple(prefix), tokenizer.pad_token_id), stage, plan, folder, f"{recipe.name}, {stage.name}")

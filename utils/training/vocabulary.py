@@ -80,4 +80,7 @@ def strongest(tokenizer, texts: list[tuple[str, str]], untrained: list[int], mos
     fresh = sorted(set(untrained) & {piece for _, target in pairs for piece in target})
     shares = alignment(pairs, len(tokenizer))
     best = sorted(fresh, key=lambda piece: -shares[piece].max())[:most]
-    return [{"piece": tokenizer.decode([p]), "English piece": tokenizer.decode([int(shares[p].argmax())]), "share": f"{shares[p].max():.2f}"} for p in best]
+    return [
+        {"piece": tokenizer.decode([p]), "English piece": tokenizer.decode([int(shares[p].argmax())]), "share": f"{shares[p].max():.2f}"}
+        for p in best
+    ]

@@ -14,7 +14,9 @@ VERSION = "1"  # part of the memory's key: raise it when the cutting changes
 _KEPT = re.compile(rf"({re.escape(IMAGE_TOKEN)}|\r?\n|^[ \t]*(?:[-*•]|\d{{1,3}}[.)]|[A-Z][.)])[ \t]+)", re.MULTILINE)
 # A sentence ends at . ! ? (and closing quotes) before a space and a capital, digit or quote; not after one capital
 # letter ("J. Smith") nor after these short forms.
-_END = re.compile(r"(?<=[.!?])(?<!\b[A-Z]\.)(?<!Mr\.)(?<!Mrs\.)(?<!Dr\.)(?<!St\.)(?<!vs\.)(?<!e\.g\.)(?<!i\.e\.)(?<!etc\.)[\"'”’)]*(\s+)(?=[\"'“‘(]?[A-Z0-9])")
+_END = re.compile(
+    r"(?<=[.!?])(?<!\b[A-Z]\.)(?<!Mr\.)(?<!Mrs\.)(?<!Dr\.)(?<!St\.)(?<!vs\.)(?<!e\.g\.)(?<!i\.e\.)(?<!etc\.)[\"'”’)]*(\s+)(?=[\"'“‘(]?[A-Z0-9])"
+)
 _LETTER = re.compile(r"[^\W\d_]")
 
 

@@ -39,12 +39,12 @@ def number(n: int) -> str:
 
 
 def some(kind: str, n: int) -> str:
-    """"a dog", "two dogs"."""
+    """ "a dog", "two dogs"."""
     return a(noun(kind, 1)) if n == 1 else f"{number(n)} {noun(kind, n)}"
 
 
 def exactly(kind: str, n: int) -> str:
-    """"one dog", "two dogs"."""
+    """ "one dog", "two dogs"."""
     return f"{number(n)} {noun(kind, n)}"
 
 
@@ -111,8 +111,7 @@ def _description(ask: Ask, colour) -> str:
     n = len(ask.scene.items)
     first = f"The background is {colour(ask.scene.background)} and there {be(n)} {things(n)}."
     rest = [
-        f"In {PLACE_WORDS[PLACES[i.cell]]} there is {a(noun(i.kind, 1))}"
-        + (f" on {a(colour(i.card))} card." if i.card else ".")
+        f"In {PLACE_WORDS[PLACES[i.cell]]} there is {a(noun(i.kind, 1))}" + (f" on {a(colour(i.card))} card." if i.card else ".")
         for i in ask.scene.items
     ]
     return " ".join([first, *rest])

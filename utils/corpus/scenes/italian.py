@@ -129,8 +129,7 @@ def answer(ask: Ask) -> str:
             n = len(scene.items)
             first = f"Lo sfondo è {colour(scene.background)} e {there(n)} {things(n)}."
             rest = [
-                _capital(f"{PLACE_WORDS[PLACES[i.cell]]} c'è {one(word(i.kind))}")
-                + (f" su un cartoncino {colour(i.card)}." if i.card else ".")
+                _capital(f"{PLACE_WORDS[PLACES[i.cell]]} c'è {one(word(i.kind))}") + (f" su un cartoncino {colour(i.card)}." if i.card else ".")
                 for i in scene.items
             ]
             return " ".join([first, *rest])

@@ -46,7 +46,7 @@ def number(n: int, gender: str, code: str) -> str:
 
 
 def exactly(w: Word, n: int, code: str) -> str:
-    """"um cachorro", "duas vacas": Portuguese says one and a with the same word."""
+    """ "um cachorro", "duas vacas": Portuguese says one and a with the same word."""
     return f"{number(n, w.gender, code)} {w.singular if n == 1 else w.plural}"
 
 
