@@ -20,7 +20,8 @@ from utils.journey.run import NOTEBOOKS, SOURCES
 def notebook(path, *cells: str) -> None:
     parts = [nbformat.v4.new_code_cell('SCALE = "x"\nLANGUAGE = "x"\nRECIPE = "x"', metadata={"tags": ["parameters"]})]
     parts += [nbformat.v4.new_code_cell(cell) for cell in cells]
-    nbformat.write(nbformat.v4.new_notebook(cells=parts), path)
+    spec = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    nbformat.write(nbformat.v4.new_notebook(cells=parts, metadata=spec), path)
 
 
 @pytest.fixture()

@@ -98,8 +98,10 @@ def test_a_rate_per_part_and_no_group_without_weights(model):
     groups = parameter_groups(model, stage, rate=2.0)
     assert [g["lr"] for g in groups] == [t.lr * 2 for t in stage.tune.values()]
     assert sum(p.numel() for g in groups for p in g["params"]) == sum(p.numel() for p in model.parameters())
+    wrong = Stage("x", "d", {"resampler": Tune("full", 1e-3)})
+    freeze_absent(model, wrong.tune)
     with pytest.raises(ValueError, match="tunes 'resampler', but nothing of that part learns"):
-        parameter_groups(model, Stage("x", "d", {"resampler": Tune("full", 1e-3)}), 1.0)
+        parameter_groups(model, wrong, 1.0)
 
 
 class Stop(Exception):
@@ -117,6 +119,7 @@ def _train(model, tokenizer, folder, plan, stage, stop_at=None):
             return super().__getitem__(index)
 
     collate = PackCollator(tuple(encode_prefix(tokenizer, IMAGE_TOKENS)), tokenizer.pad_token_id)
+    runs.seed_all(0)  # an adapter starts from random weights, as train_stage seeds them
     run_stage(adapt(model, stage, 4), Bomb(tokenizer, 16, 0), collate, stage, plan, folder, "test")
 
 
@@ -180,7 +183,7 @@ def test_patch_words_name_what_each_cell_shows(tokenizer):
     words = patch_words(Scene("blue", (Item("dog", 0, "red"),), 0), tokenizer)
     assert torch.allclose(words.sum(-1), torch.ones(IMAGE_TOKENS))
     said = {tokenizer.decode([i]).strip() for i in words[0].nonzero().flatten().tolist()}
-    assert {"dog", "dogs", "red", "blue", "top", "left"} <= said
+    assert {"dog", "red", "blue", "top", "left"} <= said
     assert "dog" not in {tokenizer.decode([i]).strip() for i in words[35].nonzero().flatten().tolist()}
 
 
@@ -210,7 +213,7 @@ def test_models_that_cannot_be_loaded_are_one_sentence(tmp_path, monkeypatch):
     (tmp_path / "pytorch_model.bin").write_bytes(b"\x80\x04")
     with pytest.raises(runs.UserError, match="no .safetensors weights"):
         load_folder(tmp_path)
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(runs.UserError, match="llava-1.5-13b-hf are not here .*WEIGHTS=random"):
         load_start(SCALES["a100"])
     with pytest.raises(runs.UserError, match="WEIGHTS 'x' is unknown"):

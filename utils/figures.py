@@ -111,6 +111,7 @@ def savings(report: dict, title: str):
     axis.bar_label(bars, [f" {v:,}" for v in values])
     axis.invert_yaxis()
     axis.set(xlabel="characters", title=title, xlim=(0, max(values) * 1.18))
+    axis.xaxis.set_major_formatter("{x:,.0f}")
     return figure
 
 
@@ -160,10 +161,7 @@ def weeks(periods: Sequence[tuple[str, int, int, str]], title: str):
     axis = axes[0, 0]
     for y, (name, first, last, question) in enumerate(periods):
         axis.barh(y, last - first + 1, left=first - 0.5, color=COLOURS[y % len(COLOURS)], height=0.62)
-        inside = last - first >= 2
-        axis.text(last + 0.6, y, f"{name}: {question}", va="center", fontsize=9) if first < 6 or not inside else None
-        if not (first < 6 or not inside):
-            axis.text(first - 0.6, y, f"{name}: {question}", va="center", ha="right", fontsize=9)
+        axis.text(last + 0.6, y, f"{name}: {question}", va="center", fontsize=9)
     axis.set(xlim=(0.4, 20), ylim=(len(periods) - 0.4, -0.6), xlabel="week", title=title)
     axis.set_xticks(range(1, 11))
     axis.set_yticks([])

@@ -1,5 +1,6 @@
 """How good is the machine-translated corpus? The picture world has gold text, so it can be measured."""
 
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -38,7 +39,7 @@ def noun_forms(pairs: list[tuple[str, str, str]], language: str) -> list[dict]:
     found: dict[str, Counter] = {}
     for source, said, _ in pairs:
         if source in asked:
-            noun = said.rstrip(".").split(" ", 2)[-1]
+            noun = re.split(r"\b(?:um|uma|un|una|uno)[ ']", said.rstrip("."))[-1]
             found.setdefault(asked[source].key, Counter())[noun] += 1
     rows = []
     for kind in KINDS:

@@ -1,6 +1,7 @@
 """The report: executed notebooks as HTML, and one page with the numbers and pictures. Nothing needs a network."""
 
 import html
+import re
 from pathlib import Path
 
 from utils import runs
@@ -26,7 +27,7 @@ def to_html(notebook: Path) -> Path | None:
 
     exporter = HTMLExporter(mathjax_url="", require_js_url="", exclude_input_prompt=True, exclude_output_prompt=True)
     page, _ = exporter.from_filename(str(notebook))
-    runs.write_text(target, page)
+    runs.write_text(target, re.sub(r'href="([\w-]+)\.ipynb"', r'href="\1.html"', page))
     return target
 
 
