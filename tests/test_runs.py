@@ -59,3 +59,13 @@ def test_hashes_depend_on_every_part(tmp_path):
     before = runs.file_hash(tmp_path / "f")
     (tmp_path / "f").write_bytes(b"2")
     assert runs.file_hash(tmp_path / "f") != before
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(errno.ENOSPC, "x"), ValueError("I/O error: No space left on device"), RuntimeError("[enforce fail at inline_container.cc:672]")]
+)
+def test_a_full_disk_is_one_sentence_from_any_library(tmp_path, error):
+    with pytest.raises(UserError, match="is full; free space and run again"), runs.full_disk_told(tmp_path):
+        raise error
+    with pytest.raises(KeyError), runs.full_disk_told(tmp_path):
+        raise KeyError("other")

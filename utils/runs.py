@@ -1,6 +1,7 @@
 """Run folders: manifests, atomic writes, seeds, locks. A stage with a complete manifest and equal inputs skips itself."""
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -54,6 +55,20 @@ def write_text(path: Path, text: str) -> None:
     except OSError as error:
         temporary.unlink(missing_ok=True)
         raise UserError(f"cannot write {path} ({error.strerror}); the old file, if any, is untouched; free space and run again") from error
+
+
+@contextlib.contextmanager
+def full_disk_told(folder: Path) -> Iterator[None]:
+    """Turn a full disk into one sentence, whichever library met it: torch and safetensors have errors of their own."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        # torch's zip writer says only that its position is wrong when the disk fills up under it.
+        if getattr(error, "errno", None) == errno.ENOSPC or any(sign in str(error) for sign in ("No space left", "inline_container")):
+            raise UserError(f"the disk of {folder} is full; free space and run again, it goes on from the last whole checkpoint") from error
+        raise
 
 
 def write_json(path: Path, data: object) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
-from utils.runs import UserError
+from utils.runs import full_disk_told
 from utils.training.objective import OBJECTIVES
 from utils.training.recipes import Stage, Tune
 
@@ -146,12 +146,8 @@ def run_stage(model, dataset, collate: Callable, stage: Stage, plan: Plan, folde
     )  # fmt: skip
     trainer.remove_callback(_printer())
     checkpoints = usable_checkpoints(folder)
-    try:
+    with full_disk_told(folder):
         trainer.train(resume_from_checkpoint=str(checkpoints[0]) if checkpoints else None)
-    except OSError as error:
-        raise UserError(
-            f"cannot write a checkpoint in {folder} ({error.strerror or error}); free space and run again, it goes on from the last one"
-        ) from error
     history = [{"step": row["step"], "loss": float(row["loss"])} for row in trainer.state.log_history if "loss" in row]
     (folder / HISTORY).write_text(json.dumps(history))
     return history

@@ -78,7 +78,8 @@ def train_stage(scale: Scale, language: str, recipe: Recipe, stage: Stage, corpu
         adapted = adapt(model, stage, plan.max_rank)
         trained = {"trained": sum(p.numel() for p in adapted.parameters() if p.requires_grad), "all": sum(p.numel() for p in adapted.parameters())}
         history = run_stage(adapted, data, PackCollator(tuple(prefix), tokenizer.pad_token_id), stage, plan, folder, f"{recipe.name}, {stage.name}")
-        _export(adapted, tokenizer, folder / "model")
+        with runs.full_disk_told(folder):
+            _export(adapted, tokenizer, folder / "model")
         shutil.rmtree(folder / "checkpoints", ignore_errors=True)
         return runs.finish(
             folder, inputs, started, scale=scale.name, language=language, recipe=recipe.name, stage=stage.name, seed=seed, steps=plan.steps,
