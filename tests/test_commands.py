@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from utils.__main__ import main
+from utils.commands import default_model
 from utils.models.load import SHIPPED
 from utils.runs import ROOT
 
@@ -82,6 +83,15 @@ def test_a_picture_of_any_shape_gets_an_answer(capsys, tmp_path):
     Image.new("RGB", (300, 90), "red").save(tmp_path / "wide.png")
     assert main(["ask", str(tmp_path / "wide.png"), "What do you see?", "--model", str(SHIPPED)]) == 0
     assert capsys.readouterr().out.strip()
+
+
+def test_without_a_model_named_the_newest_one_of_a_recipe_answers(tmp_path):
+    for age, name in enumerate(("pt-BR/llava-pt", "it/llava-pt", "pt-BR/thesis-rate")):
+        folder = tmp_path / "outputs" / "tiny" / name / "instruct" / "model"
+        folder.mkdir(parents=True)
+        (folder / "config.json").write_text("{}")
+        os.utime(folder / "config.json", (age, age))
+    assert default_model() == tmp_path / "outputs" / "tiny" / "it" / "llava-pt" / "instruct" / "model"
 
 
 def test_an_old_python_is_told_before_anything_is_parsed():

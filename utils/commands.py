@@ -84,8 +84,11 @@ def base(options: argparse.Namespace) -> int:
 
 
 def default_model() -> Path:
-    """The newest Portuguese model of a journey; raises UserError when there is none."""
-    found = sorted(runs.outputs().glob("*/*/*/instruct/model/config.json"), key=lambda p: p.stat().st_mtime)
+    """The newest model that a recipe made (side runs such as the thesis's rate do not count); UserError when there is none."""
+    from utils.training.recipes import RECIPES
+
+    made = [path for name in RECIPES for path in runs.outputs().glob(f"*/*/{name}/*/model/config.json")]
+    found = sorted(made, key=lambda path: path.stat().st_mtime)
     if not found:
         raise UserError("no trained model yet; run make journey first, or name a folder with --model")
     return found[-1].parent

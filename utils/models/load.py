@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 from transformers import AutoTokenizer, CLIPVisionConfig, LlamaConfig, LlavaConfig, LlavaForConditionalGeneration
+from transformers.utils import logging
 
 from utils.corpus.conversations import IMAGE_TOKEN
 from utils.models.tokenizer import train_tokenizer
@@ -42,6 +43,7 @@ def load_folder(folder: Path, dtype: torch.dtype = torch.float32) -> tuple[Llava
         raise UserError(f"{folder} holds no model (no config.json); train one with: make journey, or name another folder with --model")
     if not list(folder.glob("*.safetensors")):
         raise UserError(f"{folder} has no .safetensors weights; other formats are not loaded, because they can run code")
+    logging.disable_progress_bar()  # a local folder loads in no time
     try:
         model = LlavaForConditionalGeneration.from_pretrained(folder, dtype=dtype, use_safetensors=True, local_files_only=True)
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
