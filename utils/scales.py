@@ -23,7 +23,6 @@ class Scale:
     rate: float
     thesis_steps: int
     questions: int
-    threads: int | None
     device: str
     dtype: str
     weights: str
@@ -32,15 +31,15 @@ class Scale:
 
 TINY = Scale(
     name="tiny", machine="2 CPU cores, no network", pictures=2400, steps=1200, batch=4, row_tokens=420, max_rank=32, rate=15.0, thesis_steps=240,
-    questions=40, threads=None, device="cpu", dtype="float32", weights="data",
+    questions=40, device="cpu", dtype="float32", weights="data",
 )  # fmt: skip
 WORKSHOP = Scale(
     name="workshop", machine="one GPU of 16–24 GB", pictures=None, steps=400, batch=4, row_tokens=2048, max_rank=32, rate=1.0, thesis_steps=0,
-    questions=200, threads=None, device="cuda", dtype="bfloat16", weights="llava-hf/llava-1.5-7b-hf", four_bit=True,
+    questions=200, device="cuda", dtype="bfloat16", weights="llava-hf/llava-1.5-7b-hf", four_bit=True,
 )  # fmt: skip
 A100 = Scale(
     name="a100", machine="one GPU of 80 GB", pictures=None, steps=None, batch=16, row_tokens=2048, max_rank=None, rate=1.0, thesis_steps=0,
-    questions=1000, threads=None, device="cuda", dtype="bfloat16", weights="llava-hf/llava-1.5-13b-hf",
+    questions=1000, device="cuda", dtype="bfloat16", weights="llava-hf/llava-1.5-13b-hf",
 )  # fmt: skip
 SCALES = {scale.name: scale for scale in (TINY, WORKSHOP, A100)}
 

@@ -36,14 +36,14 @@ COUNTING_QUESTIONS = QUESTIONS | {
 BUDGET = 300  # tokens of questions and answers beside one picture
 
 
-def _weight(ask: Ask) -> float:
-    """Prefer repeated kinds and groups of several where a question counts, so that "one" is not the safe guess."""
+def _weight(ask: Ask, groups: bool) -> float:
+    """Prefer repeated kinds, and with `groups` groups of several, where a question counts: "one" must be no safe guess."""
     counts = ask.scene.counts
     if ask.type == "counting":
         hard = counts[ask.kind] > 1
     elif ask.type == "comparison":
         hard = counts[ask.kind] != counts[ask.other]
-    elif ask.type == "group":
+    elif ask.type == "group" and groups:
         hard = sum(KIND[kind].category == ask.category for kind in counts) > 1
     else:
         hard = False
@@ -60,7 +60,7 @@ def draw_asks(scene: Scene, rng: random.Random, mix: dict[str, float] = QUESTION
         if kind_of_question == "yes_no":
             asks += found
         elif found and wanted:
-            asks += rng.choices(found, [_weight(a) for a in found], k=wanted)
+            asks += rng.choices(found, [_weight(a, groups=mix["group"] > 1) for a in found], k=wanted)
     rng.shuffle(asks)
     return asks
 

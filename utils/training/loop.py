@@ -20,7 +20,7 @@ HISTORY = "history.json"
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """What a machine does with a stage: steps, packs per step, the rate's multiplier, seed, threads."""
+    """What a machine does with a stage: steps, rows per step, seed, the rate's multiplier, the cap on rank."""
 
     steps: int
     batch: int

@@ -44,7 +44,7 @@ def plan_of(scale: Scale, stage: Stage, tokens: int, seed: int, steps: int | Non
 
 
 def _inputs(stage: Stage, scale: Scale, corpus: Corpus, seed: int, steps: int | None) -> str:
-    """What decides a stage's result; `threads` and file dates do not."""
+    """What decides a stage's result; file dates do not."""
     files = [runs.file_hash(path) for path in (*corpus.translated, *corpus.english)]
     start = runs.file_hash(load.SHIPPED / "model.safetensors") if scale.weights == "data" else scale.weights
     return runs.text_hash(dataclasses.asdict(stage), dataclasses.asdict(scale), files, start, seed, steps, os.environ.get("WEIGHTS"))
