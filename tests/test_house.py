@@ -102,7 +102,7 @@ def test_every_python_command_of_the_readme_runs(command, playground, monkeypatc
     if "train" in arguments:
         monkeypatch.setenv("SHARE", "0.005")
     if "base" in arguments:
-        arguments.append("--help")  # it takes 45 minutes; tests/test_training.py builds a small one
+        arguments.append("--help")  # it takes 50 minutes; tests/test_training.py builds a small one
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     ended = subprocess.run([sys.executable, *arguments], cwd=playground, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr

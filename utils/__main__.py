@@ -37,7 +37,7 @@ def _parser() -> argparse.ArgumentParser:
     add.add_argument("--english", type=Path, help="folder with the English originals, for replay")
     add.add_argument("--images", type=Path, help="folder of the pictures")
     commands.add_parser("readme", help="write the last tiny pt-BR journey's numbers into README.md")
-    add = commands.add_parser("base", help="rebuild the English base from nothing (about 45 minutes)")
+    add = commands.add_parser("base", help="rebuild the English base from nothing (about 50 minutes)")
     add.add_argument("--install", action="store_true", help="copy the result to data/base")
     add = commands.add_parser("ask", help="one answer about one picture")
     add.add_argument("picture", type=Path)

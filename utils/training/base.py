@@ -35,7 +35,7 @@ def unseen_pieces(tokenizer, scenes: int = 4000) -> list[int]:
 def build_base(folder: Path, align: Plan = ALIGN, instruct: Plan = INSTRUCT, count: Plan = COUNT) -> Path:
     """Train the English base in `folder`, resumable, and save it there as `model/` in half precision.
 
-    About 45 minutes on two CPU cores. Returns the model's folder.
+    About 50 minutes on two CPU cores. Returns the model's folder.
     """
     started = time.monotonic()
     inputs = runs.text_hash(dataclasses.asdict(ENGLISH_BASE), *map(dataclasses.asdict, (align, instruct, count)))
