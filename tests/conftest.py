@@ -54,3 +54,16 @@ def corpus(tmp_path_factory):
     folder = tmp_path_factory.mktemp("english")
     write_corpus(folder, 40)
     return folder
+
+
+@pytest.fixture()
+def llm_server(monkeypatch):
+    """A loopback server for the engine `llm`, which waits for nothing between tries."""
+    from tests.llm_server import serving
+    from utils.translation.engines import llm
+
+    monkeypatch.setattr(llm, "BACKOFF", 0.001)
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    with serving() as running:
+        yield running

@@ -76,7 +76,7 @@ def test_translate_writes_the_files_and_says_so(capsys, tmp_path):
     assert "a.json: 1 rows, 1 translated, 0 in quarantine" in capsys.readouterr().out
     said = json.loads((tmp_path / "pt" / "a.json").read_text())[0]["conversations"]
     assert said[0]["value"] == "O que você vê?" and said[1]["value"] == "Um cão."
-    assert sorted(os.listdir(tmp_path / "pt")) == [".lock", "a.json", "quarantine.jsonl", "report.json"]
+    assert sorted(os.listdir(tmp_path / "pt")) == [".lock", "a.json", "quarantine.jsonl", "report.html", "report.json"]
 
 
 def test_a_picture_of_any_shape_gets_an_answer(capsys, tmp_path):

@@ -14,7 +14,7 @@ from utils.runs import ROOT
 RECORDS = {"languages", "scales", "runs"}
 MAY = {
     "languages": set(), "scales": set(), "runs": set(),
-    "corpus": set(), "translation": {"corpus"}, "models": {"corpus"}, "training": {"corpus", "models"},
+    "corpus": set(), "translation": {"corpus", "figures"}, "models": {"corpus"}, "training": {"corpus", "models"},
     "evaluation": {"corpus", "models"}, "review": {"corpus", "models", "evaluation", "figures"}, "serving": {"corpus", "models", "evaluation"},
     "figures": set(),
     "journey": {"corpus", "translation", "models", "training", "evaluation", "review", "serving", "figures"},

@@ -23,12 +23,21 @@ def _parser() -> argparse.ArgumentParser:
     add = commands.add_parser("check", help="name every problem of a LLaVA file")
     add.add_argument("file", type=Path)
     add.add_argument("--images", type=Path, help="folder of the pictures: they are opened too")
-    add.add_argument("--json", action="store_true")
+    add.add_argument("--json", action="store_true", help="a JSON list of {row, id, turn, problem, fix}; rows and turns count from 0")
+    add = commands.add_parser("convert", help="turn OpenAI messages or ShareGPT rows into a LLaVA file")
+    add.add_argument("file", type=Path, help="a JSON list or JSON Lines")
+    add.add_argument("--out", type=Path, required=True, help="the LLaVA file; rows that cannot be converted go to OUT.left.jsonl, with the reason")
     add = commands.add_parser("translate", help="translate LLaVA files")
     add.add_argument("files", type=Path, nargs="+")
     add.add_argument("--out", type=Path, required=True)
     add.add_argument("--language", default="pt-BR")
-    add.add_argument("--engine", default="bergamot")
+    add.add_argument("--engine", default="bergamot", help="bergamot, googletrans, huggingface:MODEL, ctranslate2:MODEL, apertium or llm:MODEL")
+    add.add_argument("--second", default="", help="another engine, asked for the rows of the first one that fail the gates")
+    add.add_argument("--server", default="", help="address of the engine's service (llm: http://HOST:PORT/v1; googletrans: a proxy)")
+    add.add_argument("--rate", type=float, default=0.0, help="requests a second at most")
+    add.add_argument("--workers", default="", help="processes or requests at once; ray or ray:N runs the engine as Ray actors")
+    add.add_argument("--back-translate", action="store_true", help="translate back too and hold rows that became another text")
+    add.add_argument("--memory", type=Path, help="the translation memory's file; outputs/memory/translations.sqlite without it")
     add = commands.add_parser("train", help="run a recipe's stages; resumable")
     _common(add)
     add.add_argument("--stages", nargs="*", help="names of stages; all without it")
@@ -63,6 +72,8 @@ def main(arguments: list[str] | None = None) -> int:
     except (UserError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:
+        return 0
     except OSError as error:
         reason = "the disk is full; free space and run again" if error.errno == 28 else str(error)
         print(f"error: {reason}", file=sys.stderr)
@@ -70,8 +81,6 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("stopped; run the same command again, it goes on from here", file=sys.stderr)
         return 130
-    except BrokenPipeError:
-        return 0
 
 
 if __name__ == "__main__":

@@ -5,6 +5,9 @@ import gc
 import json
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import asdict
 from pathlib import Path
 
 from utils import runs
@@ -20,27 +23,59 @@ def journey(options: argparse.Namespace) -> int:
 
 
 def check(options: argparse.Namespace) -> int:
-    from utils.corpus.conversations import as_json, picture_problems, problems, read_rows
+    from itertools import chain
 
-    rows = read_rows(options.file)
-    found = list(problems(rows))
-    if options.images:
-        found += picture_problems(rows, options.images)
-    if options.json:
-        print(as_json(found))
-    else:
-        print(*found, sep="\n", end="\n" if found else "")
-        print(f"{options.file}: {len(rows)} rows, {len(found)} problems", file=sys.stderr)
+    from utils.corpus.conversations import Problem, iter_rows, list_writer, picture_problems, problems
+
+    count, found, affected = 0, 0, set()
+
+    def rows() -> Iterator[object]:
+        nonlocal count
+        for count, row in enumerate(iter_rows(options.file), start=1):  # noqa: B007  (the summary tells the last count)
+            yield row
+
+    def tell(problem: Problem) -> None:
+        nonlocal found
+        found += 1
+        affected.add(problem.row)
+        write(asdict(problem)) if options.json else print(problem)
+
+    pictures = picture_problems(iter_rows(options.file), options.images) if options.images else ()
+    try:
+        with list_writer(sys.stdout) if options.json else nullcontext() as write:
+            for problem in chain(problems(rows()), pictures):
+                tell(problem)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader has enough (`| head`); Python would flush once more at the end and complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    print(f"{options.file}: {count} rows, {found} problems, {len(affected)} rows affected", file=sys.stderr)
     return 1 if found else 0
+
+
+def convert(options: argparse.Namespace) -> int:
+    from utils.corpus.schemas import convert_file
+
+    done = convert_file(options.file, options.out)
+    print(f"{options.file}: {done.rows} rows, {done.converted} converted, {done.left} left")
+    for reason, count in done.reasons.most_common(5):
+        print(f"  {count} left: {reason}")
+    if done.left:
+        print(f"every row that was left, with its reason: {done.left_file}")
+    return 1 if done.left else 0
 
 
 def translate(options: argparse.Namespace) -> int:
     from utils.translation.pipeline import translate_files
 
-    report = translate_files(options.files, options.out, options.language, options.engine)
+    report = translate_files(
+        options.files, options.out, options.language, options.engine, options.memory, second=options.second,
+        back_translate=options.back_translate, workers=options.workers, server=options.server, rate=options.rate,
+    )  # fmt: skip
     for name, counts in report["files"].items():
         print(f"{name}: {counts['rows']} rows, {counts['translated']} translated, {counts['quarantined']} in quarantine")
-    print(f"report: {options.out / 'report.json'}")
+    print(f"report: {options.out / 'report.html'}")
     return 0
 
 

@@ -30,12 +30,18 @@ def finish(figure, folder: Path, name: str, alt: str):
 
     folder = Path(folder) / "figures"
     folder.mkdir(parents=True, exist_ok=True)
+    drawn = png(figure)
+    (folder / f"{name}.png").write_bytes(drawn)
+    runs.write_text(folder / f"{name}.txt", alt)
+    return HTML(picture_tag(drawn, alt))
+
+
+def png(figure) -> bytes:
+    """A figure as the bytes of a PNG file; the figure is closed."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", bbox_inches="tight", facecolor="white")
     plt.close(figure)
-    (folder / f"{name}.png").write_bytes(buffer.getvalue())
-    runs.write_text(folder / f"{name}.txt", alt)
-    return HTML(picture_tag(buffer.getvalue(), alt))
+    return buffer.getvalue()
 
 
 def picture_tag(png: bytes, alt: str, style: str = "max-width:100%") -> str:
@@ -102,16 +108,56 @@ def losses(histories: dict[str, list[dict]], title: str):
 
 
 def savings(report: dict, title: str):
-    """How many characters the engine reads: each file alone, equal sentences once, and what was sent in this run."""
-    figure, axes = _canvas(8, 2.2)
+    """Engine characters by file: as they stand, equal text once in each file, and new to the run after the files before."""
+    files = report["files"]
+    figure, axes = _canvas(9, 0.62 * len(files) + 1.5)
     axis = axes[0, 0]
-    names = ("five files, turn by turn", "equal sentences once", "sent in this run")
-    values = [report["characters_alone"], report["characters_unique"], report["characters_sent"]]
-    bars = axis.barh(names, values, color=[GREY, COLOURS[0], COLOURS[2]])
-    axis.bar_label(bars, [f" {v:,}" for v in values])
+    series = {
+        "sentence by sentence": "characters",
+        "this file alone, equal text once": "characters_alone",
+        "new after the files above": "characters_new",
+    }
+    for n, (label, key) in enumerate(series.items()):
+        values = [count[key] for count in files.values()]
+        drawn = axis.barh([y + (n - 1) * 0.26 for y in range(len(files))], values, height=0.24, color=(GREY, COLOURS[0], COLOURS[2])[n], label=label)
+        axis.bar_label(drawn, [f" {v:,}" for v in values], fontsize=8)
     axis.invert_yaxis()
-    axis.set(xlabel="characters", title=title, xlim=(0, max(values) * 1.18))
+    axis.set_yticks(range(len(files)), list(files))
+    axis.set(xlabel="characters that the engine would read", title=title, xlim=(0, 1.16 * max(count["characters"] for count in files.values())))
     axis.xaxis.set_major_formatter("{x:,.0f}")
+    axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.09 - 0.5 / len(files)), ncols=3, frameon=False)
+    return figure
+
+
+def shares(table: dict[str, dict[str, float]], title: str):
+    """A grid of shares in %, one column per name, one row per kind; darker is more."""
+    import textwrap
+
+    kinds = list(dict.fromkeys(kind for column in table.values() for kind in column))
+    figure, axes = _canvas(3.2 + 1.9 * len(table), 0.42 * len(kinds) + 1.6)
+    grid = [[100 * column.get(kind, 0.0) for column in table.values()] for kind in kinds]
+    names = [textwrap.fill(name, 22) for name in table]
+    sns.heatmap(
+        grid, annot=True, fmt=".0f", cmap="Blues", vmin=0, vmax=100, cbar=False, linewidths=1, xticklabels=names, yticklabels=kinds, ax=axes[0, 0]
+    )
+    axes[0, 0].set_title(title)
+    axes[0, 0].tick_params(length=0, rotation=0)
+    return figure
+
+
+def lengths(report: dict, title: str):
+    """Source against target length of a sample of sentences, and the band that the length gate lets pass."""
+    figure, axes = _canvas(8, 4.2)
+    axis = axes[0, 0]
+    points, band = report["lengths"], report["band"]
+    axis.scatter([a for a, _ in points], [b for _, b in points], s=9, alpha=0.35, color=COLOURS[0], label="sentences that passed", linewidths=0)
+    xs = [4 * 1.06**n for n in range(96) if 4 * 1.06**n <= 1.3 * max((a for a, _ in points), default=100)]
+    for sign, label in ((-1, "the gate's limits"), (1, None)):
+        reach = [band["mean"] + sign * band["limit"] * band["spread"] * max(1.0, band["full"] / x) ** 0.5 for x in xs]
+        axis.plot(xs, [x * 2.718281828**r for x, r in zip(xs, reach, strict=True)], color=COLOURS[3], lw=1.5, ls="--", label=label)
+    axis.set(xscale="log", yscale="log", xlabel="English, characters", ylabel="translation, characters", title=title)
+    axis.grid(alpha=0.3)
+    axis.legend(frameon=False)
     return figure
 
 

@@ -8,7 +8,8 @@ class Language:
     """A target language.
 
     `engine_codes` names it for each translation engine; `prompt_name` is how a prompt names it; `manglings` are the
-    ways in which translators are known to break `<image>`; `function_words` tell the language of a short answer.
+    ways in which translators are known to break `<image>`; `function_words` tell the language of a short answer;
+    `numerals` are the small numbers as words; `marks` is a pattern for words that only this variety uses.
     """
 
     code: str
@@ -23,6 +24,13 @@ class Language:
     spelling: str
     function_words: frozenset[str]
     equal: tuple[str, ...]
+    numerals: dict[str, tuple[str, ...]]
+    marks: str = ""
+
+
+def _numerals(names: str) -> dict[str, tuple[str, ...]]:
+    """ "zero one two|a" … as {"0": ("zero",), …}: position is value, | parts other forms."""
+    return {str(number): tuple(forms.split("|")) for number, forms in enumerate(names.split())}
 
 
 ENGLISH = Language(
@@ -31,19 +39,36 @@ ENGLISH = Language(
     manglings=(), decimal=".", spelling="en_US",
     function_words=frozenset("the is are there it of in and an yes not so more below above its minus plus things corner background card".split()),
     equal=("same number", "same", "equal"),
+    numerals=_numerals("zero|no one|a|an|single two|both|pair three four five six seven eight nine ten eleven twelve"),
 )  # fmt: skip
 
 _PT_WORDS = frozenset(
     "o os é são está há não sim um uma uns umas dois duas no na do da dos das e em que mais menos coisa coisas canto fundo "
     "cartão acima abaixo esquerda direita superior inferior então existe existem com de à mesmo número cada ele ela sua seu".split()
 )
+_PT_NUMERALS = _numerals(
+    "zero um|uma|único|única dois|duas|ambos|ambas|par três quatro cinco seis sete oito nove dez onze doze treze catorze|quatorze quinze"
+)
+# Words and spellings that one side of the Atlantic uses and the other does not; the gerund against "a" and the infinitive.
+_BR_MARKS = (
+    r"ônibus|trens?|celular(?:es)?|geladeiras?|banheiros?|vocês?|sorvetes?|xícaras?|café da manhã|gramados?|esportes?|esportiv[ao]s?|telas?"
+    r"|caminhão|caminhões|pedestres?|ternos?|sucos?|açougue|garçom|garçons|abacaxis?|bondes?|usuários?|registros?|goleiros?|mouse|arquivos?"
+    r"|planej\w+|bebês?|equipes?|contatos?|\w*[êô][mn][aeiou]\w*|est(?:á|ão|ava|avam) (?:\w+ )?\w+ndo"
+)
+_PT_MARKS = (
+    r"autocarros?|comboios?|telemóve(?:l|is)|frigoríficos?|casas? de banho|gelados?|chávenas?|pequeno-almoço|relvados?|desportos?|desportiv[ao]s?"
+    r"|ecrãs?|camião|camiões|peões|fatos de banho|sumos?|talho|ananás|utilizador(?:es)?|registos?|guarda-redes|factos?|ficheiros?"
+    r"|plane(?:ar|ado|ada)|bebés?|sandes|equipas?|contactos?|\w*[éó][mn][aeiou]\w*|est(?:á|ão|ava|avam) (?:\w+ )?a \w+[aei]r"
+)
 
 PORTUGUESE_BR = Language(
     code="pt-BR", name="Português do Brasil", prompt_name="Brazilian Portuguese",
     engine_codes={"bergamot": "pt", "googletrans": "pt", "nllb": "por_Latn", "madlad": "pt"},
     yes=("sim",), no=("não",), short_answer="Responda à pergunta com uma única palavra ou expressão.",
-    manglings=("<imagem>", "-imagem>", "<Imagem>", "< imagem >", "<imagens>"), decimal=",", spelling="pt_BR",
+    manglings=("<imagem>", "-imagem>", "<Imagem>", "<IMAGEM>", "< imagem >", "<imagens>", "<imagen>", "&lt;imagem&gt;", "<imagem", "imagem>"),
+    decimal=",", spelling="pt_BR",
     function_words=_PT_WORDS, equal=("mesmo número", "mesma quantidade", "mesmo", "igual", "iguais", "tantos"),
+    numerals=_PT_NUMERALS, marks=_BR_MARKS,
 )  # fmt: skip
 
 PORTUGUESE_PT = Language(
@@ -51,19 +76,21 @@ PORTUGUESE_PT = Language(
     engine_codes={"bergamot": "pt", "googletrans": "pt-PT", "nllb": "por_Latn", "madlad": "pt"},
     yes=("sim",), no=("não",), short_answer="Responda à pergunta com uma única palavra ou expressão.",
     manglings=PORTUGUESE_BR.manglings, decimal=",", spelling="pt_PT",
-    function_words=_PT_WORDS, equal=PORTUGUESE_BR.equal,
+    function_words=_PT_WORDS, equal=PORTUGUESE_BR.equal, numerals=_PT_NUMERALS, marks=_PT_MARKS,
 )  # fmt: skip
 
 ITALIAN = Language(
     code="it", name="Italiano", prompt_name="Italian",
     engine_codes={"bergamot": "it", "googletrans": "it", "nllb": "ita_Latn", "madlad": "it"},
     yes=("sì", "si"), no=("no",), short_answer="Rispondi alla domanda con una sola parola o frase.",
-    manglings=("<immagine>", "<Immagine>", "-immagine>"), decimal=",", spelling="it_IT",
+    manglings=("<immagine>", "<Immagine>", "<IMMAGINE>", "< immagine >", "-immagine>", "&lt;immagine&gt;", "<immagine", "immagine>"),
+    decimal=",", spelling="it_IT",
     function_words=frozenset(
         "il lo la gli le è sono c'è ci non sì un uno una e nell'angolo in alto basso sinistra destra di del della dello "
         "che più meno cosa cose sfondo cartoncino su sopra sotto quindi alla sua stesso numero ciascuno fa".split()
     ),
     equal=("stesso numero", "stesso", "uguale"),
+    numerals=_numerals("zero|nessun|nessuno|nessuna un|uno|una|un' due|entrambi|entrambe tre quattro cinque sei sette otto nove dieci undici dodici"),
 )  # fmt: skip
 
 LANGUAGES = {language.code: language for language in (PORTUGUESE_BR, PORTUGUESE_PT, ITALIAN)}

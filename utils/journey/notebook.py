@@ -59,6 +59,14 @@ def table(rows: Sequence[dict], caption: str):
     )
 
 
+def inline(page: Path, height: int = 640):
+    """A page of ours shown inside a notebook, self-contained, so that the exported notebook still holds it."""
+    from IPython.display import HTML
+
+    text = html.escape(page.read_text(encoding="utf-8"), quote=True)
+    return HTML(f'<iframe title="{html.escape(page.name)}" srcdoc="{text}" style="width:100%;height:{height}px;border:1px solid #ccc"></iframe>')
+
+
 def percent(share: float) -> str:
     return f"{100 * share:.0f} %"
 

@@ -1,6 +1,7 @@
 """The main job as calls: prepare the corpus, fine-tune, evaluate. Notebooks and commands share them."""
 
 import dataclasses
+import os
 from pathlib import Path
 
 from utils import runs
@@ -12,7 +13,7 @@ from utils.runs import UserError
 from utils.scales import Scale
 from utils.training.recipes import THESIS, Recipe
 from utils.training.stages import Corpus, stage_folder, train_stage
-from utils.translation.bergamot import PAIRS
+from utils.translation.engines.bergamot import PAIRS
 from utils.translation.pipeline import translate_files
 
 OFFLINE = tuple(PAIRS)
@@ -39,15 +40,17 @@ def translated_folder(scale: Scale, language: str) -> Path:
 def translate_corpus(scale: Scale, language: str) -> dict:
     """Translate the five files (the three parts where a scale has no more); returns the report, marked with its source.
 
-    A language without an offline engine takes the picture world's gold text, and the report says "gold".
+    The environment variable ENGINE names another engine than the offline one (`NAME` or `NAME:MODEL`). A language without
+    an offline engine takes the picture world's gold text, and the report says "gold".
     """
     language_record(language)
     english, out = english_corpus(scale), translated_folder(scale, language)
     files = [english / name for name in FILES if (english / name).exists()]
-    if language in OFFLINE:
-        return translate_files(files, out, language)
+    engine = os.environ.get("ENGINE") or ("bergamot" if language in OFFLINE else "")
+    if engine:
+        return translate_files(files, out, language, engine)
     if scale.weights != "data":
-        raise UserError(f"no offline engine translates into {language}; at scale {scale.name} name another engine")
+        raise UserError(f"no offline engine translates into {language}; name another with ENGINE=, for instance ENGINE=ctranslate2:FOLDER")
     print(f"no offline engine translates into {language}: the picture world's gold text is used, and every figure says so")
     counts = {}
     for source in files:

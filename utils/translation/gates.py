@@ -1,54 +1,167 @@
-"""Gates: what a machine can see of a bad translation without a reference. None of them sees a changed meaning."""
+"""Gates: what a machine can see of a bad translation without a reference. None of them sees a changed meaning.
 
-import math
+Sentence gates decide what is stored and what is asked again; turn gates look at the structure around the sentences; row
+gates (rows.py) put them together. Rules cost microseconds; the slow one, translating back, runs only on request.
+"""
+
 import re
 from collections import Counter
+from dataclasses import dataclass
+from functools import lru_cache
+from math import log, sqrt
 
 from utils.corpus.conversations import IMAGE_TOKEN, MANGLED
+from utils.languages import Language
+from utils.translation import numbers
+from utils.translation.options import options_of, same
+from utils.translation.segments import PROTECTED, cut
 
-LENGTH_LOW, LENGTH_HIGH = 0.45, 2.4  # target characters per source character, for sentences of over 40 characters
-_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
-_WORD = re.compile(r"[^\W\d_]+")
+_WORD = re.compile(r"[^\W\d_]+(?:[-'’][^\W\d_]+)*")
+_MOJIBAKE = re.compile("\ufffd|Ã[\u00a0-\u00bf©£¡§³µªº­]|Â[\u00a0-\u00bf]|â€")
+_LEAKED = re.compile(r"</?s>|<unk>|<pad>|&(?:quot|amp|lt|gt|#\d+);|\bASSISTANT:|\bUSER:|\bHuman:|▁|⁇")
+_MARKER = re.compile(r"\s*(?:[-*•]|\(?\w{1,3}[.):]\)?)\s+|\(\w\)\s*")
+_CLOSED = re.compile(r"[.!?…:;]+[\"'”’)\]*_`]*$")
 
 
-def _digits(text: str) -> Counter:
-    """Numbers with separators taken out, so that 1,500 and 1.500 agree."""
-    return Counter(re.sub(r"[.,]", "", number) for number in _NUMBER.findall(text))
+@dataclass(frozen=True)
+class Band:
+    """How long a translation may be: the log of target over source characters is near `mean`, give or take `limit` × `spread`.
+
+    Short texts vary more: below `full` characters the spread grows with the root of what is missing.
+    """
+
+    mean: float = 0.07
+    spread: float = 0.17
+    full: int = 40
+    limit: float = 4.0
+
+    def distance(self, source: str, target: str) -> float:
+        """How far out a translation's length is, in spreads."""
+        if not source or not target:
+            return 99.0
+        return abs(log(len(target) / len(source)) - self.mean) / (self.spread * sqrt(max(1.0, self.full / len(source))))
 
 
-def sentence_reasons(source: str, target: str) -> list[str]:
+def _end(text: str) -> str:
+    """How a sentence closes: as a question, in any other way, or not at all."""
+    closed = _CLOSED.search(text.rstrip())
+    return "open" if not closed else "question" if "?" in closed.group() else "closed"
+
+
+def words(text: str) -> list[str]:
+    return _WORD.findall(text.lower())
+
+
+def sentence_reasons(source: str, target: str, language: Language, band: Band = Band()) -> list[str]:
     """Why one translated sentence cannot be right; an empty list when nothing is seen."""
     if not target.strip():
         return ["empty"]
     reasons = []
+    said, read = words(target), words(source)
     # Names and loan words stay as they are; a whole clause does not.
-    if target.strip() == source.strip() and len(_WORD.findall(source)) >= 4:
+    if target.strip().casefold() == source.strip().casefold() and len(read) >= 4:
         reasons.append("copy of the source")
-    if _digits(source) != _digits(target):
+    elif _english_left(read, said, language):
+        reasons.append("words left in English")
+    if numbers.differ(source, target, language):
         reasons.append("numbers differ")
-    if len(source) > 40 and not LENGTH_LOW <= len(target) / len(source) <= LENGTH_HIGH:
+    if band.distance(source, target) > band.limit:
         reasons.append("length out of band")
-    if "\n" in target or IMAGE_TOKEN in target or any(form in target for form in MANGLED):
+    if len(read) >= 4 and _end(source) != _end(target):
+        reasons.append("end mark differs")
+    if "\n" in target or IMAGE_TOKEN in target or any(form in target and form not in source for form in MANGLED):
         reasons.append("markup appeared")
-    if _loops(target) and not _loops(source):
+    leaked = set(_LEAKED.findall(target)) - set(_LEAKED.findall(source))
+    if leaked:
+        reasons.append("markup leaked")
+    if loops(target) and not loops(source):
         reasons.append("repeats itself")
-    if "\ufffd" in target or re.search(r"Ã[©£¡§³µ]", target):
+    if _MOJIBAKE.search(target) and not _MOJIBAKE.search(source):
         reasons.append("broken characters")
     return reasons
 
 
-def _loops(text: str) -> bool:
-    """True when one run of three words stands at least four times."""
-    words = _WORD.findall(text.lower())
-    runs = Counter(tuple(words[i : i + 3]) for i in range(len(words) - 2))
-    return max(runs.values(), default=0) >= max(4, math.ceil(len(words) / 12))
+def _english_left(read: list[str], said: list[str], language: Language) -> bool:
+    """True when English function words, or much of the source's own words, stand in the target."""
+    if len(said) < 6:
+        return False
+    foreign = sum(word in _ENGLISH and word not in language.function_words for word in said)
+    source = {word for word in read if len(word) >= 4}
+    kept = sum(len(word) >= 4 and word in source for word in said) / max(1, sum(len(word) >= 4 for word in said))
+    return foreign >= max(2, 0.15 * len(said)) or (kept > 0.6 and foreign >= 1)
+
+
+# English words that are no words of Portuguese or Italian.
+_ENGLISH = frozenset(
+    "the is are was were with and of to from this that these those there which who what where when his her their they it its "
+    "be been being has have had will would could should can for by on at into about between while not also some other".split()
+)
+
+
+def loops(text: str) -> bool:
+    """True when a run of words stands again and again: one word four times in a row, or three words four times in all."""
+    said = words(text)
+    if any(len(set(said[i : i + 4])) == 1 for i in range(len(said) - 3)) or re.search(r"([^\s.\-_=*~0-9])\1{6,}", text):
+        return True
+    runs = Counter(tuple(said[i : i + 3]) for i in range(len(said) - 2))
+    return max(runs.values(), default=0) >= max(4, len(said) // 12)
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a translation must leave as it is in one turn."""
+
+    frame: tuple[str, ...]  # image tokens and line breaks in order
+    ends: tuple[bool, bool]  # does the turn begin, end with the image token
+    markers: tuple[str, ...]  # list markers and option letters in order
+    protected: tuple[str, ...]  # code, URLs, boxes, sorted
+    options: tuple[tuple[str, str], ...]
+    sentences: int
+
+
+@lru_cache(maxsize=8192)
+def shape(text: str) -> Shape:
+    """The shape of a turn."""
+    pieces = cut(text)
+    return Shape(
+        tuple(re.findall(r"<image>|\n", text)),
+        (text.startswith(IMAGE_TOKEN), text.endswith(IMAGE_TOKEN)),
+        tuple(piece.text.strip() for piece in pieces if not piece.sent and _MARKER.fullmatch(piece.text)),
+        tuple(sorted(found for found in PROTECTED.findall(text) if found != IMAGE_TOKEN and found not in MANGLED)),
+        tuple(options_of(pieces)),
+        sum(bool(piece.sent) and bool(_CLOSED.search(piece.text)) for piece in pieces),
+    )
 
 
 def turn_reasons(source: str, target: str) -> list[str]:
-    """Why a whole turn is broken: image tokens or line breaks changed in number or place."""
-    reasons = []
-    if [m.group() for m in re.finditer(r"<image>|\n", source)] != [m.group() for m in re.finditer(r"<image>|\n", target)]:
+    """Why the structure of a turn is broken: tokens, line breaks, markers, protected texts, options, sentences."""
+    before, after, reasons = shape(source), shape(target), []
+    if before.frame != after.frame:
         reasons.append("image token or line breaks moved")
-    if source.startswith(IMAGE_TOKEN) != target.startswith(IMAGE_TOKEN) or source.endswith(IMAGE_TOKEN) != target.endswith(IMAGE_TOKEN):
+    elif before.ends != after.ends:
         reasons.append("image token changed sides")
+    if any(form in target and form not in source for form in MANGLED):
+        reasons.append("image token mangled")
+    if before.markers != after.markers:
+        reasons.append("list markers or option letters differ")
+    if before.protected != after.protected:
+        reasons.append("code, URL or box differs")
+    if len(before.options) != len(after.options) or not all(text for _, text in after.options):
+        reasons.append("options differ in number")
+    elif len({same(text) for _, text in after.options}) < len({same(text) for _, text in before.options}):
+        reasons.append("two options became one")
+    lost = before.sentences - after.sentences
+    if lost > 0:
+        reasons.append("sentence lost")
+    elif lost < -max(1, before.sentences // 4):
+        reasons.append("sentence added")
     return reasons
+
+
+def answer_reasons(question: tuple[str, str], answer: tuple[str, str]) -> list[str]:
+    """LLaVA-NDiNO's third check on (source, target) pairs: an answer that repeated an option still repeats that option."""
+    before, after = (options_of(cut(text)) for text in question)
+    for (_, option), (_, translated) in zip(before, after, strict=False):
+        if option and same(answer[0]) == same(option):
+            return [] if same(answer[1]) == same(translated) else ["the answer is no option any more"]
+    return []
