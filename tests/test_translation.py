@@ -158,6 +158,19 @@ def test_rows_that_are_no_rows_go_to_quarantine_whole(tmp_path, chosen):
     assert [q["source"] for q in held_in(tmp_path / "out")] == odd and all(q["reasons"] for q in held_in(tmp_path / "out"))
 
 
+def test_rows_that_are_not_english_are_never_sent(tmp_path, chosen, llm_server):
+    rows = rows_of(
+        ("他们是谁？", "他们在足球场上庆祝。"),
+        ("O que você vê na imagem?", "Um cão marrom está deitado no sofá ao lado de uma criança."),
+        ("Who?", "A dog."),
+    )
+    write_rows(tmp_path / "a.json", rows)
+    report = translate_files([tmp_path / "a.json"], tmp_path / "out", "pt-BR", **chosen({}))
+    assert sorted(llm_server.texts()) == ["A dog.", "Who?"] and report["unique_sentences"] == 2
+    reasons = [entry["reasons"] for entry in held_in(tmp_path / "out")]
+    assert reasons == [["the source is not English"], ["the source is not English: it reads as pt"]]
+
+
 def test_unknown_keys_and_text_only_rows_survive(tmp_path, chosen):
     row = {**rows_of(("Hi.", "Yes."))[0], "license": {"é": [1, 2.5, None]}, "model": "x"}
     write_rows(tmp_path / "a.json", [row])

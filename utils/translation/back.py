@@ -13,7 +13,7 @@ from utils.translation.engines import bergamot
 from utils.translation.row_gates import plain
 
 LIMIT = 30.0  # chrF below which the round trip is another text
-SHORT = 25  # characters, below which chrF says little
+SHORT = 50  # characters, below which a good synonym weighs too much
 
 
 @cache

@@ -11,7 +11,7 @@ from utils.translation.back import back_reasons
 from utils.translation.gates import Band
 from utils.translation.memory import Memory
 from utils.translation.options import cut_row, join_row
-from utils.translation.row_gates import row_reasons
+from utils.translation.row_gates import row_reasons, source_reasons
 from utils.translation.segments import Piece, settled, wanted
 from utils.translation.tally import Tally
 
@@ -35,7 +35,7 @@ class Job:
 class Outcome:
     """One row after all tries: its best attempt, the reasons against it (none: it is kept) and which engine spoke."""
 
-    attempt: dict
+    attempt: dict | None
     reasons: list[str]
     voice: int
 
@@ -51,6 +51,11 @@ def shaped(row: object) -> bool:
     """True when a row has turns with text: enough to translate it, whatever else is wrong with it."""
     turns = row.get("conversations") if isinstance(row, dict) else None
     return isinstance(turns, list) and bool(turns) and all(isinstance(t, dict) and isinstance(t.get("value"), str) for t in turns)
+
+
+def sendable(row: object) -> bool:
+    """True for a row that may go to an engine: it has turns with text, and the text is English."""
+    return shaped(row) and not source_reasons(row)
 
 
 def pieces_of(row: dict) -> Turns:
@@ -99,9 +104,14 @@ def ask(texts: list[str], job: Job, voice: int, memory: Memory, tally: Tally, sa
 
 def translate_block(rows: list[dict], job: Job, memory: Memory, tally: Tally) -> list[Outcome]:
     """The outcome of every row: gated, tried by the second engine where the first one's row fails."""
-    plans = [pieces_of(row) for row in rows]
-    outcomes = _try(rows, plans, job, 0, memory, tally)
-    bad = [number for number, outcome in enumerate(outcomes) if outcome.reasons]
+    foreign = [source_reasons(row) for row in rows]
+    plans = [[] if reasons else pieces_of(row) for row, reasons in zip(rows, foreign, strict=True)]
+    english = [number for number, reasons in enumerate(foreign) if not reasons]
+    outcomes = [Outcome(None, reasons, 0) for reasons in foreign]
+    first = _try([rows[n] for n in english], [plans[n] for n in english], job, 0, memory, tally)
+    for number, outcome in zip(english, first, strict=True):
+        outcomes[number] = outcome
+    bad = [number for number in english if outcomes[number].reasons]
     for voice in range(1, len(job.voices)):
         again = _try([rows[n] for n in bad], [plans[n] for n in bad], job, voice, memory, tally)
         for number, outcome in zip(bad, again, strict=True):

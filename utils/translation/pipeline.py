@@ -13,7 +13,7 @@ from utils.languages import language as language_record
 from utils.runs import UserError, atomic_file, file_hash, full_disk_told, lock, output_folder, read_json, text_hash, write_json, write_text
 from utils.translation import back, segments
 from utils.translation.attempt import Voice
-from utils.translation.block import Job, Outcome, blocks, pieces_of, say_all, shaped, translate_block
+from utils.translation.block import Job, Outcome, blocks, pieces_of, say_all, sendable, shaped, translate_block
 from utils.translation.calibration import calibrate
 from utils.translation.engines import parse
 from utils.translation.gates import Band
@@ -111,7 +111,7 @@ def _finished(out: Path, inputs: str) -> dict | None:
 
 def _band(paths: list[Path], job: Job, memory: Memory, tally: Tally) -> Band:
     """The length gate's band for this engine and this corpus, from the head of each file."""
-    heads = [row for path in paths for _, row in zip(range(CALIBRATE_ROWS), iter_rows(path), strict=False) if shaped(row)]
+    heads = [row for path in paths for _, row in zip(range(CALIBRATE_ROWS), iter_rows(path), strict=False) if sendable(row)]
     said, failed = say_all([pieces_of(row) for row in heads], job, 0, memory, tally)
     return calibrate((failed | said).items())
 
@@ -119,7 +119,7 @@ def _band(paths: list[Path], job: Job, memory: Memory, tally: Tally) -> Band:
 def _missing(paths: list[Path], job: Job, memory: Memory) -> Iterator[str]:
     """Every text that the first engine must still be asked for, over all files, nearly each once."""
     for path in paths:
-        for rows in blocks((row for row in iter_rows(path) if shaped(row)), BLOCK):
+        for rows in blocks((row for row in iter_rows(path) if sendable(row)), BLOCK):
             plans = [pieces_of(row) for row in rows]
             texts = [part.sent for turns in plans for pieces in turns for piece in pieces for part in (piece, *piece.parts) if part.sent]
             said, failed = memory.get(texts, job.ids[0]), memory.get(texts, job.ids[0], "failed")
@@ -133,7 +133,7 @@ def _translate_file(path: Path, out: Path, job: Job, memory: Memory, tally: Tall
     with rows_writer(out / path.name) as write:
         for numbered in blocks(enumerate(iter_rows(path)), BLOCK):
             good = [row for _, row in numbered if shaped(row)]
-            look(path.name, good, job, memory, tally)
+            look(path.name, [row for row in good if sendable(row)], job, memory, tally)
             outcomes = iter(translate_block(good, job, memory, tally))
             for number, row in numbered:
                 outcome = next(outcomes) if shaped(row) else Outcome(None, [p.problem for p in problems([row])] or ["no turns with text"], 0)

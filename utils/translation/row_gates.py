@@ -5,7 +5,7 @@ from functools import lru_cache
 
 from utils.languages import Language
 from utils.translation.gates import Band, answer_reasons, sentence_reasons, turn_reasons
-from utils.translation.identify import language_reasons
+from utils.translation.identify import language_of, language_reasons
 from utils.translation.segments import cut
 
 _FRAME = re.compile(r"<image>|\r?\n")
@@ -14,6 +14,16 @@ _FRAME = re.compile(r"<image>|\r?\n")
 def plain(text: str) -> str:
     """A turn's words alone, on one line."""
     return " ".join(_FRAME.sub(" ", text).split())
+
+
+def source_reasons(row: dict) -> list[str]:
+    """Why a row should not be translated at all: its text is not English. Short Latin text gets the benefit of the doubt."""
+    text = plain(" ".join(turn["value"] for turn in row["conversations"]))
+    letters = [letter for letter in text if letter.isalpha()]
+    if sum(letter > "\u024f" for letter in letters) > 0.3 * len(letters):
+        return ["the source is not English"]
+    found = language_of(text)
+    return [f"the source is not English: it reads as {found}"] if found not in ("en", None) else []
 
 
 def frame_reasons(source: dict, target: dict) -> list[str]:
