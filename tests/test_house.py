@@ -1,6 +1,7 @@
 """The house: rooms import one way, every file keeps the rules, every command in the README runs."""
 
 import ast
+import json
 import re
 import shlex
 import subprocess
@@ -90,6 +91,8 @@ def playground(tmp_path_factory):
     folder = tmp_path_factory.mktemp("readme")
     write_corpus(folder / "mine", 4)
     (folder / "mine" / FILES[1]).rename(folder / "mine" / "my_rows.json")
+    chat = {"messages": [{"role": "user", "content": "What do you see?"}, {"role": "assistant", "content": "A dog."}]}
+    (folder / "mine" / "chats.jsonl").write_text(json.dumps(chat) + "\n", encoding="utf-8")
     render(single("dog")).save(folder / "dog.png")
     (folder / "data").symlink_to(ROOT / "data")
     return folder
