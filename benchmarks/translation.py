@@ -23,7 +23,7 @@ from utils.translation.gates import sentence_reasons
 from utils.translation.pipeline import PAGE, QUARANTINE, REPORT, translate_files
 from utils.translation.segments import cut
 
-PICTURES = 500
+PICTURES, MANY = 500, 1_500  # pictures whose sentences are translated; many where seconds are compared
 KILLS = 50
 SMALL, LARGE = 1_000, 160_000
 
@@ -59,7 +59,8 @@ def _seconds(work: Callable[[], object]) -> float:
 
 def speed(place: Path) -> list[dict]:
     """The whole pipeline against the bare engine on the same sentences; one process against one a core."""
-    source = place / "en" / FILES[2]
+    write_corpus(place / "more", MANY)
+    source = place / "more" / FILES[2]
     texts = _sentences([source])
     translator = bergamot.load("pt-BR")
     bare = lambda: [translator.translate_long(text) for text in texts]  # noqa: E731

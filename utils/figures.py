@@ -148,6 +148,7 @@ def shares(table: dict[str, dict[str, float]], title: str):
 def lengths(report: dict, title: str):
     """Source against target length of a sample of sentences, and the band that the length gate lets pass."""
     figure, axes = _canvas(8, 4.2)
+    figure.set_layout_engine("none")  # one plain axis: the layout search would cost more than the drawing
     axis = axes[0, 0]
     points, band = report["lengths"], report["band"]
     axis.scatter([a for a, _ in points], [b for _, b in points], s=9, alpha=0.35, color=COLOURS[0], label="sentences that passed", linewidths=0)

@@ -64,7 +64,8 @@ def inline(page: Path, height: int = 640):
     from IPython.display import HTML
 
     text = html.escape(page.read_text(encoding="utf-8"), quote=True)
-    return HTML(f'<iframe title="{html.escape(page.name)}" srcdoc="{text}" style="width:100%;height:{height}px;border:1px solid #ccc"></iframe>')
+    # In a <div>, because IPython warns of every HTML that begins with an iframe.
+    return HTML(f'<div><iframe title="{html.escape(page.name)}" srcdoc="{text}" style="width:100%;height:{height}px;border:1px solid #ccc"></iframe></div>')
 
 
 def percent(share: float) -> str:

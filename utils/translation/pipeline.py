@@ -23,7 +23,7 @@ from utils.translation.segments import wanted
 from utils.translation.tally import FileCount, Tally
 from utils.translation.watch import Watch, keep, look
 
-BLOCK = 400  # rows held at a time, whatever the size of the file
+BLOCK = 1000  # rows held at a time, whatever the size of the file
 CALIBRATE_ROWS = 150  # rows at the head of each file that tell how long this engine's sentences are
 QUARANTINE, REPORT, PAGE = "quarantine.jsonl", "report.json", "report.html"
 
