@@ -54,6 +54,7 @@ def test_a_changed_meaning_passes_all_gates():
         ("There are 3 dogs.", "Há 4 cães.", "numbers differ"),
         ("There are 1,500 dogs.", "Há cães.", "numbers differ"),
         ("A dog is in the picture.", "A dog is in the picture.", "copy of the source"),
+        ("Two small dogs.", "Two small dogs.", "copy of the source"),
         ("A dog.", " ", "empty"),
         ("In the top left corner there is a dog on a red card.", "Há um cão.", "length out of band"),
         ("The dog is big and very red.", "O cão\né grande e muito vermelho.", "markup appeared"),
@@ -75,7 +76,7 @@ def test_gates_see_what_has_a_shape(source, target, reason):
     [
         ("There are 1,500 dogs.", "Há 1.500 cães."), ("A pizza.", "Uma pizza."), ("It is 3.5 m.", "Tem 3,5 m."), ("Flamingo.", "Flamingo."),
         ("Yes, there is a dog in the picture, and a cat.", "Sim, há um cão na imagem, e um gato."), ("There are 2 dogs.", "Há dois cães."),
-        ("There are two dogs.", "Há 2 cães."), ("No problem.", "Sem problema."), ("Yes.", "Sim."),
+        ("There are two dogs.", "Há 2 cães."), ("No problem.", "Sem problema."), ("Yes.", "Sim."), ("New York.", "New York."),
     ],
 )  # fmt: skip
 def test_gates_let_good_text_pass(source, target):
@@ -101,6 +102,7 @@ def test_a_number_has_the_value_its_language_gives_it():
 
 def test_a_moved_image_token_is_seen():
     assert turn_reasons("<image>\nWhat?", "O quê?\n<image>") and turn_reasons("<image>\nWhat?", "<imagem>\nO quê?")
+    assert turn_reasons("<image> What?", "O quê? <image>") == ["image token changed sides"]
     assert not turn_reasons("What?\n<image>", "O quê?\n<image>")
 
 

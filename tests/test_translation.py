@@ -16,6 +16,7 @@ from utils.corpus.probe import probe
 from utils.corpus.scenes.instruct import FILES
 from utils.languages import PORTUGUESE_BR
 from utils.runs import ROOT, UserError
+from utils.translation import pipeline
 from utils.translation.engines import ENGINES, bergamot
 from utils.translation.engines.setup import Setup
 from utils.translation.gates import sentence_reasons, turn_reasons
@@ -110,6 +111,14 @@ def test_a_touched_result_is_made_again(tmp_path, chosen):
     (tmp_path / "o" / "a.json").write_bytes(whole[:10])
     run()
     assert (tmp_path / "o" / "a.json").read_bytes() == whole
+
+
+def test_what_a_killed_run_had_begun_to_write_is_cleared(tmp_path, chosen):
+    write_rows(tmp_path / "a.json", rows_of(("What is it?", "A dog.")))
+    (tmp_path / "o").mkdir()
+    (tmp_path / "o" / ".a.json.4711.part").write_text("[{")
+    translate_files([tmp_path / "a.json"], tmp_path / "o", "pt-BR", **chosen({}))
+    assert {path.name for path in (tmp_path / "o").iterdir()} == {"a.json", *RESULTS}
 
 
 def test_a_bad_translation_goes_to_quarantine_and_is_never_stored(tmp_path, chosen):
@@ -257,10 +266,12 @@ def test_killed_at_any_moment_it_goes_on_and_loses_nothing(corpus, tmp_path):
     assert {path.name for path in cut.iterdir()} == {path.name for path in whole.iterdir()}
 
 
-def test_ray_gives_the_same_bytes(corpus, tmp_path):
+def test_ray_gives_the_same_bytes(corpus, tmp_path, monkeypatch, capsys):
     pytest.importorskip("ray", reason="Ray is not installed (requirements-scaleout.txt)")
+    monkeypatch.setattr(pipeline, "CALIBRATE_ROWS", 2)  # the head of a file is said here, the rest by the actors
     for name, workers in (("local", ""), ("ray", "ray:2")):
         translate_files([corpus / n for n in FILES[:2]], tmp_path / name, "pt-BR", memory_path=tmp_path / f"{name}.sqlite", workers=workers)
+    assert re.search(r"[1-9]\d\d sentences said by 2 actors", capsys.readouterr().out)
     for name in (*FILES[:2], QUARANTINE):
         assert (tmp_path / "local" / name).read_bytes() == (tmp_path / "ray" / name).read_bytes()
 

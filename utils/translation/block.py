@@ -77,6 +77,8 @@ def say_all(plans: list[Turns], job: Job, voice: int, memory: Memory, tally: Tal
         failed |= lost
         asked = [text for text in texts if text not in known and text not in lost]
         ask(asked, job, voice, memory, tally, said, failed)
+        if unsettled := [text for text in asked if text not in said and text not in failed]:
+            raise AssertionError(f"{name} gave no answer of any kind to {len(unsettled)} texts, the first: {unsettled[0]!r}")
     return said, failed
 
 

@@ -11,12 +11,11 @@ from pathlib import Path
 from utils.corpus.conversations import iter_rows, problems, rows_writer
 from utils.languages import language as language_record
 from utils.runs import UserError, atomic_file, file_hash, full_disk_told, lock, output_folder, read_json, text_hash, write_json, write_text
-from utils.translation import back, segments
+from utils.translation import back, gates, segments
 from utils.translation.attempt import Voice
 from utils.translation.block import Job, Outcome, blocks, pieces_of, say_all, sendable, shaped, translate_block
 from utils.translation.calibration import calibrate
 from utils.translation.engines import parse
-from utils.translation.gates import Band
 from utils.translation.memory import Memory
 from utils.translation.report import facts, page
 from utils.translation.segments import wanted
@@ -49,7 +48,7 @@ def translate_files(
     if back_translate:
         back.check(record)
     job = Job(record, voices, tuple(voice.id for voice in voices), back=back_translate)
-    inputs = text_hash([(path.name, _hash(path)) for path in paths], language, job.ids, back_translate, segments.VERSION)
+    inputs = text_hash([(path.name, _hash(path)) for path in paths], language, job.ids, back_translate, segments.VERSION, gates.VERSION)
     with lock(out):
         done = _finished(out, inputs)
         if done:
@@ -109,7 +108,7 @@ def _finished(out: Path, inputs: str) -> dict | None:
         return None
 
 
-def _band(paths: list[Path], job: Job, memory: Memory, tally: Tally) -> Band:
+def _band(paths: list[Path], job: Job, memory: Memory, tally: Tally) -> gates.Band:
     """The length gate's band for this engine and this corpus, from the head of each file."""
     heads = [row for path in paths for _, row in zip(range(CALIBRATE_ROWS), iter_rows(path), strict=False) if sendable(row)]
     said, failed = say_all([pieces_of(row) for row in heads], job, 0, memory, tally)

@@ -54,7 +54,7 @@ def say_ahead(missing: Callable[[], Iterator[str]], job: Job, memory: Memory, ta
         for shard in blocks(missing(), SHARD):
             asked += len(memory.note(shard, ASKED))
             _say_shard(ray, shard, job, memory, tally, number)
-            print(f"translation: {tally.sent:,} sentences said by {number} actors", flush=True)
+            print(f"translation: {asked:,} sentences said by {number} actors", flush=True)
         if not asked:
             break
 
