@@ -5,7 +5,7 @@ import sys
 
 from utils import runs
 
-NAMES = ("translation", "training")
+NAMES = ("translation", "training", "planner")
 
 
 def main(names: list[str]) -> int:

@@ -16,9 +16,10 @@ from utils.models.tiny import IMAGE_TOKENS, build_tiny
 from utils.scales import SCALES, TINY, scale, shrink
 from utils.training.adapter import LORA_TARGETS, adapt
 from utils.training.base import ALIGN, COUNT, INSTRUCT, build_base, unseen_pieces, words_collator
+from utils.training.checkpoints import usable_checkpoints
 from utils.training.data import PackCollator
 from utils.training.english_base import PatchWords, SceneStream, patch_words
-from utils.training.loop import Plan, freeze_absent, parameter_groups, part_of, run_stage, usable_checkpoints
+from utils.training.loop import Plan, freeze_absent, parameter_groups, part_of, run_stage
 from utils.training.recipes import ENGLISH_BASE, LLAVA_PT, RECIPES, THESIS, Stage, Tune, recipe
 from utils.training.recipes import PARTS as MODEL_PARTS
 from utils.training.stages import Corpus, stage_folder, train_stage

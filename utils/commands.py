@@ -106,6 +106,23 @@ def train(options: argparse.Namespace) -> int:
     return 0
 
 
+def plan(options: argparse.Namespace) -> int:
+    from utils.training import plan_page
+    from utils.training.gpus import gpu
+    from utils.training.systems import system
+
+    if options.explain:
+        print(plan_page.explain(), end="")
+        return 0
+    chosen, card = system(options.recipe), gpu(options.gpu)
+    recompute = {"on": True, "off": False}.get(options.checkpointing)
+    changes = {"model": options.model, "batch": options.batch, "length": options.length, "checkpointing": recompute}
+    found = [plan_page.report(chosen, stage, scale(options.scale), card, **changes) for stage in plan_page.stages_of(chosen, options.stage)]
+    whole = {"recipe": chosen.name, "scale": options.scale, "gpu": card.name, "fits": all(each["fits"] for each in found), "stages": found}
+    print(json.dumps(whole, indent=1) if options.json else "\n\n".join(map(plan_page.text_of, found)))
+    return 0
+
+
 def readme(options: argparse.Namespace) -> int:
     from utils.journey.report import update_readme
 

@@ -202,6 +202,28 @@ def attention(mask, picture, branch, title: str):
     return figure
 
 
+def memory(plans: dict[str, dict], labels: dict[str, str], rooms: dict[str, float], title: str):
+    """Bytes by part as stacked bars, one per plan, and what each card has room for as dashed lines; unknown parts are left out."""
+    figure, axes = _canvas(9.5, 0.55 * len(plans) + 2.2)
+    axis = axes[0, 0]
+    left = [0.0] * len(plans)
+    names = [name for name in labels if any(plan["parts"].get(name) for plan in plans.values())]
+    for n, name in enumerate(names):
+        sizes = [(plan["parts"].get(name) or 0) / 1e9 for plan in plans.values()]
+        axis.barh(list(plans), sizes, left=left, color=COLOURS[n % len(COLOURS)], edgecolor="white", label=labels[name], hatch="//" * (n >= len(COLOURS)))
+        left = [a + b for a, b in zip(left, sizes, strict=True)]
+    for y, end in enumerate(left):
+        axis.text(end, y, f" {end:.0f} GB", va="center")
+    for name, room in rooms.items():
+        if room / 1e9 < 1.25 * max(left):
+            axis.axvline(room / 1e9, color=GREY, ls="--", lw=1)
+            axis.text(room / 1e9, -0.75, name, ha="center", fontsize=8, color=GREY)
+    axis.set(xlabel="GB of one GPU", xlim=(0, 1.12 * max(left)), ylim=(len(plans) - 0.5, -0.6))
+    axis.set_title(title, pad=18)
+    axis.legend(loc="upper center", bbox_to_anchor=(0.45, -0.1 - 0.6 / len(plans)), ncols=3, frameon=False, fontsize=9)
+    return figure
+
+
 def weeks(periods: Sequence[tuple[str, int, int, str]], title: str):
     """The residency as bars: (notebook, first week, last week, question)."""
     figure, axes = _canvas(9.5, 0.5 * len(periods) + 1.2)

@@ -5,7 +5,7 @@ from PIL import Image
 
 from utils.models.load import image_size, image_tokens
 from utils.models.pixels import to_pixels
-from utils.models.prompts import PROMPTS, encode_prefix
+from utils.models.prompts import PROMPTS, encode_prefix, encode_question, end_id
 
 
 @torch.inference_mode()
@@ -15,7 +15,7 @@ def answer_all(
     """One answer per (picture, question), in order. An answer may be empty."""
     form = PROMPTS[prompt]
     prefix = encode_prefix(tokenizer, image_tokens(model), form)
-    asked = [prefix + tokenizer(q.strip() + form.after_question, add_special_tokens=False)["input_ids"] for q in questions]
+    asked = [prefix + encode_question(tokenizer, question, form) for question in questions]
     order = sorted(range(len(asked)), key=lambda i: len(asked[i]))
     answers = [""] * len(asked)
     for start in range(0, len(order), batch):
@@ -29,7 +29,7 @@ def answer_all(
         pixels = torch.stack([to_pixels(pictures[i], image_size(model)) for i in chosen])
         out = model.generate(
             input_ids=ids.to(model.device), attention_mask=attention.to(model.device), pixel_values=pixels.to(model.device, model.dtype),
-            max_new_tokens=max_new_tokens, do_sample=False, pad_token_id=tokenizer.pad_token_id, eos_token_id=tokenizer.eos_token_id,
+            max_new_tokens=max_new_tokens, do_sample=False, pad_token_id=tokenizer.pad_token_id, eos_token_id=end_id(tokenizer, form),
         )  # fmt: skip
         for row, i in enumerate(chosen):
             answers[i] = tokenizer.decode(out[row, length:], skip_special_tokens=True).strip()

@@ -65,7 +65,9 @@ def inline(page: Path, height: int = 640):
 
     text = html.escape(page.read_text(encoding="utf-8"), quote=True)
     # In a <div>, because IPython warns of every HTML that begins with an iframe.
-    return HTML(f'<div><iframe title="{html.escape(page.name)}" srcdoc="{text}" style="width:100%;height:{height}px;border:1px solid #ccc"></iframe></div>')
+    return HTML(
+        f'<div><iframe title="{html.escape(page.name)}" srcdoc="{text}" style="width:100%;height:{height}px;border:1px solid #ccc"></iframe></div>'
+    )
 
 
 def percent(share: float) -> str:

@@ -14,7 +14,7 @@ from utils.runs import UserError
 from utils.scales import scale
 from utils.training.recipes import recipe
 
-NOTEBOOKS = ("00_start_here", "03_dataset_translation", "05_llava_finetuning", "06_qualitative_review")
+NOTEBOOKS = ("00_start_here", "03_dataset_translation", "04_recipes_and_memory", "05_llava_finetuning", "06_qualitative_review")
 SOURCES = runs.ROOT / "notebooks"
 CELL_TIMEOUT = {"tiny": 1800}  # seconds; other scales: a day
 NOTEBOOK_TIMEOUT = {"tiny": 3600}

@@ -1,40 +1,40 @@
-"""Load a LLaVA: the shipped tiny one, a folder, a hub's, or the true shape with random weights. One door."""
+"""Load a model: the shipped tiny one, a folder, a hub's, a small one, or the true shape with random weights. One door."""
 
+import json
 import os
 from pathlib import Path
 
 import torch
-from transformers import AutoTokenizer, CLIPVisionConfig, LlamaConfig, LlavaConfig, LlavaForConditionalGeneration
+import transformers
+from transformers import AutoTokenizer, PreTrainedModel
 from transformers.utils import logging
 
 from utils.corpus.conversations import IMAGE_TOKEN
+from utils.models.shapes import SHAPES, empty, shape, start_blip2, true_shape
+from utils.models.small import small_like
 from utils.models.tokenizer import train_tokenizer
 from utils.runs import ROOT, UserError
 from utils.scales import Scale
 
 SHIPPED = ROOT / "data" / "base"
 
-# LLaVA-1.5 (arXiv 2310.03744; haotian-liu/LLaVA): CLIP ViT-L/14 at 336 pixels, Vicuna v1.5.
-_SHAPES = {
-    "llava-hf/llava-1.5-7b-hf": {"hidden_size": 4096, "intermediate_size": 11008, "num_hidden_layers": 32, "num_attention_heads": 32},
-    "llava-hf/llava-1.5-13b-hf": {"hidden_size": 5120, "intermediate_size": 13824, "num_hidden_layers": 40, "num_attention_heads": 40},
-}
+# model_type of a folder's config.json -> the class that opens it.
+_CLASSES = {
+    "llava": "LlavaForConditionalGeneration", "llava_next": "LlavaNextForConditionalGeneration",
+    "llava_onevision": "LlavaOnevisionForConditionalGeneration", "blip-2": "Blip2ForConditionalGeneration",
+}  # fmt: skip
 
 
-def true_shape(hub_id: str) -> LlavaConfig:
-    """The configuration of a LLaVA-1.5 checkpoint, without asking the hub."""
-    vision = CLIPVisionConfig(
-        hidden_size=1024, intermediate_size=4096, num_hidden_layers=24, num_attention_heads=16, image_size=336, patch_size=14, projection_dim=768
-    )
-    text = LlamaConfig(vocab_size=32064, max_position_embeddings=4096, rms_norm_eps=1e-5, pad_token_id=32001, **_SHAPES[hub_id])
-    return LlavaConfig(
-        vision_config=vision, text_config=text, image_token_index=32000, vision_feature_layer=-2, vision_feature_select_strategy="default",
-        image_seq_length=576, projector_hidden_act="gelu",
-    )  # fmt: skip
+def _class_of(folder: Path):
+    """The class that a folder's config.json names; raises ValueError when it is none of those that the course uses."""
+    kind = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("model_type")
+    if kind not in _CLASSES:
+        raise ValueError(f"its config.json says model_type {kind!r}, not one of {', '.join(_CLASSES)}")
+    return getattr(transformers, _CLASSES[kind])
 
 
-def load_folder(folder: Path, dtype: torch.dtype = torch.float32) -> tuple[LlavaForConditionalGeneration, object]:
-    """(model, tokenizer) from a folder in llava-hf layout; safetensors only.
+def load_folder(folder: Path, dtype: torch.dtype = torch.float32) -> tuple[PreTrainedModel, object]:
+    """(model, tokenizer) from a folder in transformers' layout, of the class that its config.json names; safetensors only.
 
     Raises UserError when the folder is missing or is no such model.
     """
@@ -45,23 +45,31 @@ def load_folder(folder: Path, dtype: torch.dtype = torch.float32) -> tuple[Llava
         raise UserError(f"{folder} has no .safetensors weights; other formats are not loaded, because they can run code")
     logging.disable_progress_bar()  # a local folder loads in no time
     try:
-        model = LlavaForConditionalGeneration.from_pretrained(folder, dtype=dtype, use_safetensors=True, local_files_only=True)
+        model = _class_of(folder).from_pretrained(folder, dtype=dtype, use_safetensors=True, local_files_only=True)
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError, RuntimeError) as error:
         raise UserError(f"the model in {folder} cannot be loaded ({str(error).splitlines()[0]}); train or copy it again") from error
     return model.eval(), tokenizer
 
 
-def load_hub(hub_id: str, dtype: torch.dtype, four_bit: bool = False) -> tuple[LlavaForConditionalGeneration, object]:
-    """(model, tokenizer) of a hub id; raises UserError telling what is missing when the hub cannot be reached."""
+def load_hub(hub_id: str, dtype: torch.dtype, four_bit: bool = False) -> tuple[PreTrainedModel, object]:
+    """(model, tokenizer) of a hub id: a LLaVA, unless models/shapes.py knows its class.
+
+    Raises UserError telling what is missing when the hub cannot be reached.
+    """
     extra = {}
     if four_bit:
         from transformers import BitsAndBytesConfig
 
-        extra["quantization_config"] = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=dtype)
+        # The language model alone: a projector in 4 bits could not learn, and the tower is small.
+        extra["quantization_config"] = BitsAndBytesConfig(
+            load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=dtype,
+            llm_int8_skip_modules=["vision_tower", "multi_modal_projector", "lm_head"],
+        )  # fmt: skip
     try:
         tokenizer = AutoTokenizer.from_pretrained(hub_id)
-        model = LlavaForConditionalGeneration.from_pretrained(hub_id, dtype=dtype, use_safetensors=True, **extra)
+        cls = getattr(transformers, SHAPES[hub_id].cls if hub_id in SHAPES else "LlavaForConditionalGeneration")
+        model = cls.from_pretrained(hub_id, dtype=dtype, use_safetensors=True, **extra)
     except (OSError, ImportError) as error:
         raise UserError(
             f"the weights {hub_id} are not here ({type(error).__name__}): connect to the hub, or download them elsewhere and set HF_HOME, "
@@ -70,28 +78,79 @@ def load_hub(hub_id: str, dtype: torch.dtype, four_bit: bool = False) -> tuple[L
     return model.eval(), tokenizer
 
 
-def load_start(scale: Scale, weights: str | None = None) -> tuple[LlavaForConditionalGeneration, object]:
-    """The model a recipe starts from at a scale. `weights` (or the environment variable WEIGHTS) may say "random"."""
+def random_shape(name: str, dtype: torch.dtype, device: str = "cpu", seed: int = 0, config=None) -> PreTrainedModel:
+    """A true shape with random weights from `seed`, in its dtype on its device; `config` replaces the true one.
+
+    Built without memory first, then each tensor once where it stays: the peak is the model itself.
+    """
+    config = config or true_shape(name)
+    torch.manual_seed(seed)
+    model = empty(name, config, dtype)
+    placed: dict[int, torch.Tensor] = {}
+    for module in model.modules():
+        for tensors in (module._parameters, module._buffers):
+            for key, old in tensors.items():
+                if old is None:
+                    continue
+                if id(old) not in placed:  # a tied matrix is placed once
+                    new = torch.empty_like(old, device=device)
+                    placed[id(old)] = torch.nn.Parameter(new, old.requires_grad) if isinstance(old, torch.nn.Parameter) else new
+                tensors[key] = placed[id(old)]
+    model.initialize_weights()
+    if shape(name).cls.startswith("Blip2"):
+        start_blip2(model)
+    return model.eval()
+
+
+def open_model(
+    name: str, weights: str = "hub", dtype: torch.dtype = torch.float32, device: str = "cpu", four_bit: bool = False, seed: int = 0
+) -> tuple[PreTrainedModel, object]:
+    """(model, tokenizer) of a system by its hub id: its trained weights ("hub"), the true shape with random ones, or a "tiny" one of its class.
+
+    Random weights come from `seed` and leave the caller's random numbers as they were. Raises UserError for an unknown
+    name or kind of weights, and when a hub cannot be reached.
+    """
+    if weights not in ("hub", "random", "tiny"):
+        raise UserError(f"WEIGHTS {weights!r} is unknown; use hub, random or tiny")
+    if weights == "hub":
+        model, tokenizer = load_hub(name, dtype, four_bit)
+        return (model if four_bit else model.to(device)).eval(), tokenizer
+    config = true_shape(name)
+    tokenizer = train_tokenizer()  # the course's own stands in for the true one, which only a hub has
+    with torch.random.fork_rng():
+        if weights == "tiny":
+            return small_like(name, tokenizer, seed).to(device, dtype).eval(), tokenizer
+        config.image_token_index = tokenizer.convert_tokens_to_ids(IMAGE_TOKEN)
+        return random_shape(name, dtype, device, seed, config), tokenizer
+
+
+def load_start(scale: Scale, weights: str | None = None, name: str | None = None) -> tuple[PreTrainedModel, object]:
+    """The model a recipe starts from at a scale. `weights` (or the environment variable WEIGHTS) may say "random".
+
+    `name` is the recipe's own start (a hub id in models/shapes.py); without it, the scale's LLaVA. At the tiny scale a
+    LLaVA-1.5 is the shipped base, and every other class a small one with random weights.
+    """
     weights = weights or os.environ.get("WEIGHTS") or "hub"
     if weights not in ("hub", "random"):
         raise UserError(f"WEIGHTS {weights!r} is unknown; use hub or random")
     if scale.weights == "data":
-        return load_folder(SHIPPED)
-    dtype = getattr(torch, scale.dtype)
-    if weights == "hub":
-        model, tokenizer = load_hub(scale.weights, dtype, scale.four_bit)
-    else:
-        tokenizer = train_tokenizer()
-        config = true_shape(scale.weights)
-        config.image_token_index = tokenizer.convert_tokens_to_ids(IMAGE_TOKEN)
-        with torch.device(scale.device if torch.cuda.is_available() else "cpu"):
-            model = LlavaForConditionalGeneration._from_config(config, dtype=dtype)
-    if scale.device == "cuda" and not torch.cuda.is_available():
-        raise UserError(f"scale {scale.name} wants {scale.machine}, and no GPU was found; use SCALE=tiny here")
-    return (model if scale.four_bit else model.to(scale.device)).eval(), tokenizer
+        if name is None or shape(name).cls == "LlavaForConditionalGeneration":
+            return load_folder(SHIPPED)
+        return open_model(name, "tiny", getattr(torch, scale.dtype))
+    lacking = scale.device == "cuda" and not torch.cuda.is_available()
+    if weights == "random" and lacking:  # said before a big model fills the memory
+        raise UserError(_no_gpu(scale))
+    opened = open_model(name or scale.weights, weights, getattr(torch, scale.dtype), "cpu" if lacking else scale.device, scale.four_bit)
+    if lacking:
+        raise UserError(_no_gpu(scale))
+    return opened
 
 
-def load_model(reference: Path | str, scale: Scale) -> tuple[LlavaForConditionalGeneration, object]:
+def _no_gpu(scale: Scale) -> str:
+    return f"scale {scale.name} wants {scale.machine}, and no GPU was found; use SCALE=tiny here"
+
+
+def load_model(reference: Path | str, scale: Scale) -> tuple[PreTrainedModel, object]:
     """(model, tokenizer) on the scale's device: from a folder, or the scale's start model when `reference` is its name."""
     if str(reference) == scale.weights:
         return load_start(scale)
@@ -100,7 +159,8 @@ def load_model(reference: Path | str, scale: Scale) -> tuple[LlavaForConditional
 
 
 def image_tokens(model) -> int:
-    return model.config.image_seq_length
+    """Placeholders of one picture, for a class that takes one view; a tiling one needs the size: models/tiling.py, picture_tokens."""
+    return model.config.num_query_tokens if hasattr(model.config, "num_query_tokens") else model.config.image_seq_length
 
 
 def image_size(model) -> int:

@@ -9,27 +9,28 @@ import torch
 from utils.corpus.conversations import turns_of
 from utils.corpus.images import inside, load_picture
 from utils.models.pixels import to_pixels
-from utils.models.prompts import encode_turns
+from utils.models.prompts import VICUNA_V1, PromptFormat, encode_row
 from utils.training.objective import tower_features
 from utils.training.packing import Pack, bundle, lay_out, split_long
 
 CACHE_LIMIT = 2 << 30  # bytes of tower features kept in memory; more are computed again at each step
 
 
-def packs_of(rows: list[dict], tokenizer, prefix_length: int, max_length: int) -> list[Pack]:
+def packs_of(rows: list[dict], tokenizer, prefix_length: int, max_length: int, prompt: PromptFormat = VICUNA_V1) -> list[Pack]:
     """One pack per picture (more if too long), with a branch per conversation, or per turn where turns are independent.
 
     Raises ValueError naming the row whose turns cannot be encoded.
     """
     by_picture: dict[str, list] = {}
+    dropped = 0
     for row in rows:
         turns = turns_of(row)
         parts = [[turn] for turn in turns] if row.get("turns") == "independent" else [turns]
-        try:
-            branches = [encode_turns(tokenizer, part) for part in parts]
-        except ValueError as error:
-            raise ValueError(f"row {row['id']}: {error}") from error
-        by_picture.setdefault(row["image"], []).extend(branches)
+        encoded = [encode_row(tokenizer, row["id"], part, max_length - prefix_length, prompt) for part in parts]
+        dropped += sum(one.dropped for one in encoded)
+        by_picture.setdefault(row["image"], []).extend((one.ids, one.labels) for one in encoded)
+    if dropped:
+        print(f"{dropped} turns at the ends of rows longer than {max_length} tokens were dropped", flush=True)
     packs = []
     for picture, branches in by_picture.items():
         packs += split_long(Pack(picture, tuple(branches)), prefix_length, max_length)

@@ -1,5 +1,8 @@
 """The losses: next token on labelled positions, and words for patches in the alignment stage."""
 
+import contextlib
+from collections.abc import Callable, Iterator
+
 import torch
 from torch.nn.functional import cross_entropy, log_softmax
 
@@ -16,7 +19,10 @@ def tower_features(model, pixel_values: torch.Tensor) -> torch.Tensor:
     """(batch, image tokens, vision width): the vision tower's patches, the class token dropped (LLaVA's "default")."""
     core = plain_model(model).model
     layer = core.config.vision_feature_layer
-    return core.vision_tower(pixel_values, output_hidden_states=True).hidden_states[layer][:, 1:]
+    # Activation checkpointing hooks the tower's input: without this a frozen tower would be walked backwards for nothing.
+    learns = torch.is_grad_enabled() and any(parameter.requires_grad for parameter in core.vision_tower.parameters())
+    with torch.set_grad_enabled(learns):
+        return core.vision_tower(pixel_values, output_hidden_states=True).hidden_states[layer][:, 1:]
 
 
 def image_embeddings(model, batch: dict) -> torch.Tensor:
@@ -60,3 +66,27 @@ def words_loss(model, batch: dict) -> torch.Tensor:
 
 
 OBJECTIVES = {"lm": language_loss, "words": words_loss}
+
+
+def learnt_tokens(batch: dict) -> int:
+    """How many tokens the mean of `language_loss` is taken over."""
+    return int((batch["labels"][:, 1:] != IGNORE).sum())
+
+
+# What a batch counts in a mean over several batches: a loss that is a mean must be weighted by what it is a mean of.
+WEIGHTS: dict[str, Callable[[dict], int]] = {"lm": learnt_tokens, "words": lambda batch: len(batch["words"])}
+
+
+@contextlib.contextmanager
+def loss_as_forward(model, objective: str) -> Iterator[None]:
+    """While open, the model's own forward takes a batch and returns the loss.
+
+    What wraps a model for several machines (DDP, FSDP, DeepSpeed) or for mixed precision acts in forward only: a loss that
+    called the model's pieces from outside would train with gradients that no other process sees.
+    """
+    llava = plain_model(model)
+    llava.forward = lambda **batch: OBJECTIVES[objective](llava, batch)
+    try:
+        yield
+    finally:
+        llava.__dict__.pop("forward", None)

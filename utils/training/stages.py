@@ -1,6 +1,8 @@
 """Run a recipe's stages: data, model, adapter, loop, merged model, manifest. A finished stage skips itself."""
 
+import contextlib
 import dataclasses
+import importlib.util
 import json
 import os
 import shutil
@@ -12,13 +14,15 @@ import torch
 from utils import runs
 from utils.corpus.conversations import read_rows
 from utils.models import load
-from utils.models.load import image_size, image_tokens, load_start
+from utils.models.load import image_size, image_tokens, load_model, load_start
 from utils.models.prompts import PROMPTS, encode_prefix
 from utils.scales import Scale
-from utils.training.adapter import adapt
+from utils.training import processes
+from utils.training.adapter import adapt, merged, merged_from
 from utils.training.data import PackCollator, PackedRows, cache_features, mix, packs_of, schedule
-from utils.training.loop import HISTORY, Plan, run_stage
+from utils.training.loop import HISTORY, Plan, fit, history_of
 from utils.training.packing import pack_length
+from utils.training.preference import PairCollator, pair_of
 from utils.training.recipes import Recipe, Stage
 from utils.training.vocabulary import align_vocabulary, parallel_texts, untrained_pieces
 
@@ -36,55 +40,107 @@ def stage_folder(scale: Scale, language: str, recipe: Recipe, stage: Stage) -> P
     return runs.outputs() / scale.name / language / recipe.name / stage.name
 
 
+def _choice(name: str, default: int) -> int:
+    """A whole number from the environment; raises UserError for anything else."""
+    value = os.environ.get(name) or str(default)
+    if not value.isdigit():
+        raise runs.UserError(f"the environment variable {name} is {value!r}; give it a whole number or remove it")
+    return int(value)
+
+
 def plan_of(scale: Scale, stage: Stage, tokens: int, seed: int, steps: int | None = None) -> Plan:
-    """Steps from the scale's cap, or from the stage's epochs over `tokens` where there is no cap."""
+    """Steps from the scale's cap, or from the stage's epochs over `tokens` where there is no cap.
+
+    The environment variables CHECKPOINTING (0 or 1; 1 on a GPU unless told) and ACCUMULATE (batches a step is split into; 1)
+    choose how memory is saved.
+    """
     steps = steps or scale.steps or max(1, round((stage.epochs or 1) * tokens / (scale.batch * scale.row_tokens)))
     every = max(1, min(100, steps // 4))
-    return Plan(steps, scale.batch, seed, scale.rate, scale.max_rank, scale.device, save_every=every, log_every=max(1, steps // 50))
+    return Plan(
+        steps, scale.batch, seed, scale.rate, scale.max_rank, scale.device, save_every=every, log_every=max(1, steps // 50),
+        checkpointing=bool(_choice("CHECKPOINTING", int(scale.device != "cpu"))), accumulate=max(1, _choice("ACCUMULATE", 1)),
+    )  # fmt: skip
 
 
-def _inputs(stage: Stage, scale: Scale, corpus: Corpus, seed: int, steps: int | None) -> str:
-    """What decides a stage's result; file dates do not."""
+def _inputs(stage: Stage, scale: Scale, corpus: Corpus, seed: int, steps: int | None, before: Path | None) -> str:
+    """What decides a stage's result; file dates do not, nor how many processes or batches share a step."""
     files = [runs.file_hash(path) for path in (*corpus.translated, *corpus.english)]
-    start = runs.file_hash(load.SHIPPED / "model.safetensors") if scale.weights == "data" else scale.weights
+    if before:
+        start = [runs.file_hash(path) for path in sorted(before.glob("*.safetensors"))]
+    else:
+        start = runs.file_hash(load.SHIPPED / "model.safetensors") if scale.weights == "data" else scale.weights
     return runs.text_hash(dataclasses.asdict(stage), dataclasses.asdict(scale), files, start, seed, steps, os.environ.get("WEIGHTS"))
 
 
-def train_stage(scale: Scale, language: str, recipe: Recipe, stage: Stage, corpus: Corpus, seed: int = 0, steps: int | None = None) -> dict:
+def train_stage(
+    scale: Scale, language: str, recipe: Recipe, stage: Stage, corpus: Corpus, seed: int = 0, steps: int | None = None, before: Path | None = None
+) -> dict:
     """Train one stage and save the merged model under `<stage folder>/model`; returns the manifest with the loss history.
 
-    Killed at any moment, the next call goes on from the last whole checkpoint with the same numbers.
+    It starts from the model in the folder `before`, or from the scale's. Killed at any moment, the next call goes on from
+    the last whole checkpoint with the same numbers. Under `accelerate launch` every process calls it, and one writes.
     """
+    processes.join(scale.device)
     folder = stage_folder(scale, language, recipe, stage)
-    inputs = _inputs(stage, scale, corpus, seed, steps)
-    runs.output_folder(*folder.relative_to(runs.outputs()).parts)
-    with runs.lock(folder):
-        done = runs.complete(folder, inputs)
+    inputs = _inputs(stage, scale, corpus, seed, steps, before)
+    if processes.is_main():
+        runs.output_folder(*folder.relative_to(runs.outputs()).parts)
+    with runs.lock(folder) if processes.is_main() else contextlib.nullcontext():
+        done = processes.agreed(lambda: runs.complete(folder, inputs))
         if done:
             return done
         started = time.monotonic()
-        _clear_other_inputs(folder, inputs)
-        runs.seed_all(seed)
-        model, tokenizer = load_start(scale)
-        aligned = _align(model, tokenizer, corpus, stage, scale)
-        prefix = encode_prefix(tokenizer, image_tokens(model), PROMPTS[stage.prompt])
+        if processes.is_main():
+            _clear_other_inputs(folder, inputs)
+        processes.wait()
+        facts = _train(scale, recipe, stage, corpus, seed, steps, before, folder)
+        return processes.agreed(
+            lambda: runs.finish(
+                folder, inputs, started, scale=scale.name, language=language, recipe=recipe.name, stage=stage.name, seed=seed, **facts
+            )
+        )
+
+
+def _start(scale: Scale, before: Path | None):
+    """(model, tokenizer) that a stage starts from; raises UserError when 4-bit loading is wanted and bitsandbytes is not there."""
+    if before:
+        return load_model(before, scale)
+    if scale.four_bit and os.environ.get("WEIGHTS") != "random" and importlib.util.find_spec("bitsandbytes") is None:
+        raise runs.UserError(f"scale {scale.name} loads weights in 4 bits, and bitsandbytes is missing; pip install -r requirements-gpu.txt")
+    return load_start(scale)
+
+
+def _train(scale: Scale, recipe: Recipe, stage: Stage, corpus: Corpus, seed: int, steps: int | None, before: Path | None, folder: Path) -> dict:
+    """Run a stage and write its model; returns what the manifest tells about it."""
+    runs.seed_all(seed)
+    model, tokenizer = _start(scale, before)
+    dtype = model.dtype
+    aligned = _align(model, tokenizer, corpus, stage, scale)
+    prefix = encode_prefix(tokenizer, image_tokens(model), PROMPTS[stage.prompt])
+    if stage.objective == "preference":
+        data = [pair_of(row, tokenizer, stage.max_length - len(prefix), PROMPTS[stage.prompt]) for row in _rows(corpus.translated)]
+        plan = plan_of(scale, stage, len(data) * scale.row_tokens, seed, steps)  # a pair takes a row
+        counts = {"pairs": len(data), "pictures": len({pair["picture"] for pair in data})}
+        collate = PairCollator(tuple(prefix), tokenizer, corpus.images, image_size(model))
+    else:
         packs = _packs(corpus, tokenizer, len(prefix), stage, seed)
         plan = plan_of(scale, stage, sum(pack_length(p, len(prefix)) for p in packs), seed, steps)
         pictures = sorted({pack.picture for pack in packs})
         features = cache_features(model, pictures, corpus.images, image_size(model)) if "vision" not in stage.tune else None
-        data = PackedRows(
-            packs, schedule(packs, len(prefix), scale.row_tokens, plan.steps * plan.batch, seed), corpus.images, image_size(model), features
-        )
-        adapted = adapt(model, stage, plan.max_rank)
-        trained = {"trained": sum(p.numel() for p in adapted.parameters() if p.requires_grad), "all": sum(p.numel() for p in adapted.parameters())}
-        history = run_stage(adapted, data, PackCollator(tuple(prefix), tokenizer.pad_token_id), stage, plan, folder, f"{recipe.name}, {stage.name}")
-        with runs.full_disk_told(folder):
-            _export(adapted, tokenizer, folder / "model")
-        shutil.rmtree(folder / "checkpoints", ignore_errors=True)
-        return runs.finish(
-            folder, inputs, started, scale=scale.name, language=language, recipe=recipe.name, stage=stage.name, seed=seed, steps=plan.steps,
-            packs=len(packs), pictures=len(pictures), parameters=trained, aligned_pieces=aligned, history=history, device=plan.device, threads=torch.get_num_threads(),
-        )  # fmt: skip
+        order = schedule(packs, len(prefix), scale.row_tokens, plan.steps * plan.batch, seed)
+        data = PackedRows(packs, order, corpus.images, image_size(model), features)
+        counts = {"packs": len(packs), "pictures": len(pictures)}
+        collate = PackCollator(tuple(prefix), tokenizer.pad_token_id)
+        model = adapt(model, stage, plan.max_rank)
+    trainer = fit(model, data, collate, stage, plan, folder, f"{recipe.name}, {stage.name}")
+    parameters = list(trainer.model.parameters())
+    trained = {"trained": sum(p.numel() for p in parameters if p.requires_grad), "all": sum(p.numel() for p in parameters)}
+    with runs.full_disk_told(folder):
+        _export(_whole(trainer, scale, stage, corpus, before, folder), tokenizer, folder / "model", dtype)
+    return {
+        "steps": plan.steps, **counts, "parameters": trained, "aligned_pieces": aligned, "history": history_of(trainer), "device": plan.device,
+        "threads": torch.get_num_threads(), "processes": processes.count(),
+    }  # fmt: skip
 
 
 def _align(model, tokenizer, corpus: Corpus, stage: Stage, scale: Scale) -> int:
@@ -95,13 +151,18 @@ def _align(model, tokenizer, corpus: Corpus, stage: Stage, scale: Scale) -> int:
     return align_vocabulary(model, tokenizer, parallel_texts(corpus.english, corpus.translated), fresh)
 
 
-def _packs(corpus: Corpus, tokenizer, prefix_length: int, stage: Stage, seed: int) -> list:
-    rows = [row for path in corpus.translated for row in read_rows(path)]
+def _rows(files: tuple[Path, ...]) -> list[dict]:
+    rows = [row for path in files for row in read_rows(path)]
     if not rows:
-        raise runs.UserError(f"no rows in {', '.join(str(p) for p in corpus.translated)}; translate the corpus first")
-    translated = packs_of(rows, tokenizer, prefix_length, stage.max_length)
+        raise runs.UserError(f"no rows in {', '.join(str(p) for p in files)}; translate the corpus first")
+    return rows
+
+
+def _packs(corpus: Corpus, tokenizer, prefix_length: int, stage: Stage, seed: int) -> list:
+    prompt = PROMPTS[stage.prompt]
+    translated = packs_of(_rows(corpus.translated), tokenizer, prefix_length, stage.max_length, prompt)
     english = [row for path in corpus.english for row in read_rows(path)] if stage.replay else []
-    return mix(translated, packs_of(english, tokenizer, prefix_length, stage.max_length), stage.replay, seed)
+    return mix(translated, packs_of(english, tokenizer, prefix_length, stage.max_length, prompt), stage.replay, seed)
 
 
 def _clear_other_inputs(folder: Path, inputs: str) -> None:
@@ -119,17 +180,43 @@ def _clear_other_inputs(folder: Path, inputs: str) -> None:
         runs.write_json(mark, inputs)
 
 
-def _export(adapted, tokenizer, folder: Path) -> None:
-    """The adapter merged into the model, in llava-hf layout; written beside, then renamed."""
-    merged = adapted.merge_and_unload() if hasattr(adapted, "merge_and_unload") else adapted
-    beside = folder.with_name("model.part")
-    shutil.rmtree(beside, ignore_errors=True)
-    merged.save_pretrained(beside)
-    tokenizer.save_pretrained(beside)
-    shutil.rmtree(folder, ignore_errors=True)
-    beside.rename(folder)
+def _whole(trainer, scale: Scale, stage: Stage, corpus: Corpus, before: Path | None, folder: Path):
+    """The trained model in one piece, adapter merged; None in the processes that do not write.
+
+    Where the trainer holds shards of it (FSDP, DeepSpeed) or four bits of its weights, what was trained is gathered on disk
+    and merged into the start model, read again on the CPU.
+    """
+    if not (trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled or scale.four_bit):
+        return merged(trainer.model)
+    trainer.save_model(str(folder / "trained"))
+    processes.wait()
+    if not processes.is_main():
+        return None
+    plain = dataclasses.replace(scale, device="cpu", four_bit=False)
+    model, tokenizer = _start(plain, before)
+    _align(model, tokenizer, corpus, stage, plain)
+    return merged_from(model, folder / "trained")
+
+
+def _export(model, tokenizer, folder: Path, dtype: torch.dtype) -> None:
+    """The whole model in llava-hf layout and in the start model's precision; written beside, then renamed."""
+    if processes.is_main():
+        beside = folder.with_name("model.part")
+        shutil.rmtree(beside, ignore_errors=True)
+        model.to(dtype).save_pretrained(beside)
+        tokenizer.save_pretrained(beside)
+        shutil.rmtree(folder, ignore_errors=True)
+        beside.rename(folder)
+        for name in ("checkpoints", "trained"):
+            shutil.rmtree(folder.with_name(name), ignore_errors=True)
+    processes.wait()
 
 
 def train_recipe(scale: Scale, language: str, recipe: Recipe, corpus: Corpus, seed: int = 0) -> list[dict]:
-    """Every stage in order; returns their manifests."""
-    return [train_stage(scale, language, recipe, stage, corpus, seed) for stage in recipe.stages]
+    """Every stage in order, each from the model of the one before; returns their manifests, in the main process only: one tells."""
+    manifests: list[dict] = []
+    before = None
+    for stage in recipe.stages:
+        manifests.append(train_stage(scale, language, recipe, stage, corpus, seed, before=before))
+        before = stage_folder(scale, language, recipe, stage) / "model"
+    return manifests if processes.is_main() else []

@@ -1,0 +1,97 @@
+"""Direct preference optimisation (Rafailov et al. 2023, arXiv 2305.18290, eq. 7) by TRL's DPOTrainer, fed with our prompts and pictures.
+
+TRL's own way of preparing rows would cut pictures (CLIP's centre crop, not LLaVA's padding) and find answers by comparing
+tokens; here ids and labels are made together, and TRL does what it is good at: the loss, the reference, the measures.
+"""
+
+import copy
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from utils.corpus.conversations import turns_of
+from utils.corpus.images import inside, load_picture
+from utils.models.pixels import to_pixels
+from utils.models.prompts import IGNORE, VICUNA_V1, PromptFormat, encode_turns
+from utils.training.adapter import lora_config, ready
+from utils.training.loop import Plan, StageMethods, freeze_absent, trainer_options
+from utils.training.recipes import Stage
+
+BETA = 0.1  # reported: arXiv 2305.18290, appendix B
+SIDES = ("chosen", "rejected")
+
+
+def pair_of(row: dict, tokenizer, room: int, prompt: PromptFormat = VICUNA_V1) -> dict:
+    """A LLaVA row with a `rejected` answer beside its last one, as ids and learnt flags of both; `room` tokens fit.
+
+    Earlier turns are shared and carry no loss. Raises ValueError naming the row that has no second answer, or is too long.
+    """
+    turns, other = turns_of(row), row.get("rejected")
+    if not isinstance(other, str) or not other.strip():
+        raise ValueError(f"row {row['id']}: a preference row needs the text of a worse answer under 'rejected'")
+    if other.strip() == turns[-1][1].strip():
+        raise ValueError(f"row {row['id']}: the rejected answer equals the chosen one; remove the row")
+    pair: dict = {"picture": row["image"]}
+    for side, answer in zip(SIDES, (turns[-1][1], other), strict=True):
+        try:
+            before = len(encode_turns(tokenizer, turns[:-1], prompt)[0]) if turns[1:] else 0
+            ids, labels = encode_turns(tokenizer, [*turns[:-1], (turns[-1][0], answer)], prompt)
+        except ValueError as error:
+            raise ValueError(f"row {row['id']}: {error}") from error
+        if len(ids) > room:
+            raise ValueError(f"row {row['id']}: the {side} conversation has {len(ids)} tokens, {room} fit beside the picture; shorten it")
+        pair |= {side: ids, f"{side}_learnt": [int(n >= before and label != IGNORE) for n, label in enumerate(labels)]}
+    return pair
+
+
+@dataclass(frozen=True)
+class PairCollator:
+    """Rows of `pair_of` to the tensors that TRL wants: all chosen conversations, then all rejected ones, each with its picture."""
+
+    prefix: tuple[int, ...]
+    tokenizer: object
+    images: Path
+    size: int
+
+    def __call__(self, rows: list[dict]) -> dict:
+        whole = [[*self.prefix, *row[side]] for side in SIDES for row in rows]
+        learnt = [[0] * len(self.prefix) + row[f"{side}_learnt"] for side in SIDES for row in rows]
+        pad = lambda lists, value: torch.nn.utils.rnn.pad_sequence([torch.tensor(x) for x in lists], True, value)  # noqa: E731
+        pixels = torch.stack([to_pixels(load_picture(inside(self.images, row["picture"])), self.size) for row in rows])
+        return {
+            "input_ids": pad(whole, self.tokenizer.pad_token_id), "attention_mask": pad([[1] * len(ids) for ids in whole], 0),
+            "completion_mask": pad(learnt, 0), "pixel_values": torch.cat([pixels, pixels]),
+        }  # fmt: skip
+
+
+def preference_trainer(model, pairs: list[dict], collate: PairCollator, stage: Stage, plan: Plan, folder: Path, progress):
+    """TRL's DPOTrainer for a stage. The reference is the model with its adapter off, or a copy where the stage has no adapter.
+
+    The model must come without an adapter: TRL attaches the stage's. Raises UserError as `trainer_options` does.
+    """
+    from datasets import Dataset
+    from trl import DPOConfig, DPOTrainer
+
+    class PreferenceTrainer(StageMethods, DPOTrainer):
+        """TRL's trainer with a rate per part."""
+
+        def _prepare_dataset(self, dataset, *_):
+            return dataset  # rows hold ids already
+
+        def _send_telemetry(self):
+            """Nobody is told what runs here."""
+
+    config = lora_config(model, stage, plan.max_rank)
+    reference = None
+    if config is None:
+        reference = copy.deepcopy(model).requires_grad_(False)
+        freeze_absent(model, stage.tune)
+    options = trainer_options(folder, stage, plan) | {"gradient_checkpointing": None, "max_length": None, "beta": BETA}
+    trainer = PreferenceTrainer(
+        model=model, ref_model=reference, args=DPOConfig(**options), train_dataset=Dataset.from_list(pairs), data_collator=collate,
+        processing_class=collate.tokenizer, callbacks=[progress], peft_config=config,
+    )  # fmt: skip
+    trainer.stage, trainer.rate = stage, plan.rate
+    ready(trainer.model, stage)
+    return trainer
