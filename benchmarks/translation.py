@@ -82,18 +82,15 @@ def five_files(place: Path) -> list[dict]:
     alone = [translate_files([path], place / f"alone{n}", "pt-BR", memory_path=place / f"alone{n}.sqlite") for n, path in enumerate(paths)]
     ratio = sum(report["characters_sent"] for report in alone) / together["characters_sent"]
     again = translate_files(paths, place / "five again", "pt-BR", memory_path=place / "five.sqlite")
+    # A failing sentence is sent twice, in the batch and alone; a good one that the memory had lost would be sent once.
+    resent = 2 * (again["unique_sentences"] - again["from_memory"]) - again["sentences_sent"]
     stand = together["characters"] / together["characters_sent"]
     how = f"{PICTURES} pictures, five files, Bergamot"
     return [
         row("engine characters, five files alone over together", ratio, "×", 2.2, ratio >= 2.2, how),
         row("engine characters, sentence by sentence over together", stand, "×", None, None, how),
-        row("good sentences sent again by a second run", again["unique_sentences"] - again["from_memory"] - _failing(again), "", 0,
-            again["unique_sentences"] - again["from_memory"] - _failing(again) <= 0, how + "; failures are never stored"),
+        row("good sentences sent again by a second run", resent, "", 0, resent == 0, how + "; failures are never stored"),
     ]  # fmt: skip
-
-
-def _failing(report: dict) -> int:
-    return report["sentences_sent"] // 2  # a failing sentence is sent twice: in the batch and alone
 
 
 def gates(place: Path) -> list[dict]:

@@ -63,7 +63,7 @@ _PT_MARKS = (
 
 PORTUGUESE_BR = Language(
     code="pt-BR", name="Português do Brasil", prompt_name="Brazilian Portuguese",
-    engine_codes={"bergamot": "pt", "googletrans": "pt", "nllb": "por_Latn", "madlad": "pt"},
+    engine_codes={"googletrans": "pt", "nllb": "por_Latn", "madlad": "pt"},
     yes=("sim",), no=("não",), short_answer="Responda à pergunta com uma única palavra ou expressão.",
     manglings=("<imagem>", "-imagem>", "<Imagem>", "<IMAGEM>", "< imagem >", "<imagens>", "<imagen>", "&lt;imagem&gt;", "<imagem", "imagem>"),
     decimal=",", spelling="pt_BR",
@@ -73,7 +73,7 @@ PORTUGUESE_BR = Language(
 
 PORTUGUESE_PT = Language(
     code="pt-PT", name="Português europeu", prompt_name="European Portuguese",
-    engine_codes={"bergamot": "pt", "googletrans": "pt-PT", "nllb": "por_Latn", "madlad": "pt"},
+    engine_codes={"googletrans": "pt-PT", "nllb": "por_Latn", "madlad": "pt"},
     yes=("sim",), no=("não",), short_answer="Responda à pergunta com uma única palavra ou expressão.",
     manglings=PORTUGUESE_BR.manglings, decimal=",", spelling="pt_PT",
     function_words=_PT_WORDS, equal=PORTUGUESE_BR.equal, numerals=_PT_NUMERALS, marks=_PT_MARKS,
@@ -81,7 +81,7 @@ PORTUGUESE_PT = Language(
 
 ITALIAN = Language(
     code="it", name="Italiano", prompt_name="Italian",
-    engine_codes={"bergamot": "it", "googletrans": "it", "nllb": "ita_Latn", "madlad": "it"},
+    engine_codes={"googletrans": "it", "nllb": "ita_Latn", "madlad": "it"},
     yes=("sì", "si"), no=("no",), short_answer="Rispondi alla domanda con una sola parola o frase.",
     manglings=("<immagine>", "<Immagine>", "<IMMAGINE>", "< immagine >", "-immagine>", "&lt;immagine&gt;", "<immagine", "immagine>"),
     decimal=",", spelling="it_IT",

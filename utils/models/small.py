@@ -6,7 +6,6 @@ from utils.models.tiny import IMAGE_SIZE, IMAGE_TOKENS, PATCH, build_tiny, tiny_
 from utils.runs import UserError
 
 QUERIES = 8
-CONNECTORS = ("linear", "mlp", "qformer")
 LANGUAGE_MODELS = ("mt5", "bloom", "opt")
 
 

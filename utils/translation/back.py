@@ -1,7 +1,6 @@
-"""Translate back and compare, on request: it finds half-cut, shuffled and foreign answers, not a "not" too many.
+"""Translate back and compare, on request: it finds a text about something else, not a "not" too many (tests/test_gates.py).
 
-Measured on planted defects: a half-cut or a wrong row is seen nearly always, an added negation or a swapped noun almost
-never. Only the offline engine's pair goes both ways.
+Only the offline engine's pair goes both ways.
 """
 
 from collections.abc import Iterable

@@ -5,7 +5,7 @@ from functools import cache, lru_cache
 from utils.languages import Language
 
 AMONG = ("en", "pt", "it", "es", "fr")
-WORDS = 6  # below so many words one text in fifty is told wrong: no verdict
+WORDS = 6  # below so many words too many texts are told wrong: no verdict
 SURE = 0.6  # share that the winner must have
 
 

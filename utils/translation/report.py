@@ -114,9 +114,9 @@ def _languages(report: dict) -> str:
     rows = [{"reads as": code, "turns": n, "share": _share(n, turns)} for code, n in sorted(report["languages"].items(), key=lambda item: -item[1])]
     marks = ", ".join(f"{code}: {n:,}" for code, n in report["marks"].items()) or "none"
     return (
-        "<h2>Language and variety</h2>" + _table(rows, "Turns of the kept rows. Short texts are not told: one in fifty would be told wrong.")
+        "<h2>Language and variety</h2>" + _table(rows, "Turns of the kept rows. Short texts are not told: too many would be told wrong.")
         + f"<p>Words that only one variety uses: {html.escape(marks)}. Asked for: {report['language']}; <b>this corpus reads as: {report['variety']}</b>. "
-        "Two rows in three hold no such word, so the variety is told for the corpus, never for a row.</p>"
+        "Most rows hold no such word, so the variety is told for the corpus, never for a row.</p>"
     )  # fmt: skip
 
 

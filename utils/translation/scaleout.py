@@ -1,7 +1,7 @@
 """The same pipeline on many cores or machines: Ray Data actors say the sentences, this process gates, stores and writes.
 
 Ray only carries texts to engines and back. The memory, the gates and the files stay here, so the output is the local
-run's to the byte, and a killed run goes on from the memory. Ray's own checkpoints saved nothing in a crash test.
+run's to the byte, and a killed run goes on from the memory.
 """
 
 import logging

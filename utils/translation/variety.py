@@ -1,4 +1,4 @@
-"""Brazilian or European Portuguese: counted over a corpus, because two rows in three hold no word that decides it."""
+"""Brazilian or European Portuguese: counted over a corpus, because most rows hold no word that decides it."""
 
 import re
 from functools import cache

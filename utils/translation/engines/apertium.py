@@ -37,7 +37,7 @@ def translate(texts: Iterable[str], language: str, setup: Setup = Setup()) -> It
     """Translations in the order of `texts`, "" for a text that broke the pipe.
 
     Raises UserError when a program or a mode is missing or the pipe does not run. The same texts in the same order give
-    the same answers; another order changes some 0.3 % of them, since Apertium's tagger learns while it reads.
+    the same answers; another order changes a few of them, since Apertium's tagger learns while it reads.
     """
     command, texts, done = " | ".join(_command(mode) for mode in _modes(language)), list(texts), 0
     while done < len(texts):
