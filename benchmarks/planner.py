@@ -10,13 +10,14 @@ import torch
 from torch.optim.optimizer import register_optimizer_step_post_hook
 from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig, LlavaForConditionalGeneration
 
-from utils.models.prompts import encode_prefix
+from utils.models.prompts import encode_prefix, image_id
 from utils.models.tokenizer import train_tokenizer
 from utils.training import activations, loop, planner
 from utils.training.adapter import adapt
 from utils.training.data import PackCollator
 from utils.training.english_base import SceneStream
-from utils.training.objective import language_loss, plain_model, tower_features
+from utils.training.features import plain_model, tower_features
+from utils.training.objective import language_loss, loss_as_forward
 from utils.training.recipes import ENGLISH_BASE, LLAVA_PT, THESIS, Stage, Tune
 
 # Three sizes of the real classes; the second groups keys and values, the third ties its embeddings as the tiny scale does.
@@ -77,15 +78,14 @@ def make_case(tokenizer, size: str, stage: Stage, folder: Path, dtype: torch.dty
     config.save_pretrained(folder)
     torch.manual_seed(0)
     model = adapt(LlavaForConditionalGeneration(config).to(dtype), stage, RANK).train()
-    collate = PackCollator(tuple(encode_prefix(tokenizer, config.image_seq_length)), tokenizer.pad_token_id)
+    collate = PackCollator(tuple(encode_prefix(tokenizer, config.image_seq_length)), image_id(tokenizer))
     stream = SceneStream(tokenizer, ROWS, seed=0)
     rows = [stream[n] for n in range(ROWS)]
     batch = collate(rows)
-    labelled = int((batch["labels"][:, 1:] != -100).sum())
     length = batch["input_ids"].shape[1]
     base = "float32" if dtype == torch.float32 else "bfloat16"
-    setting = planner.Setting(str(folder), stage, batch=ROWS, length=length, base=base, max_rank=RANK)
-    return Case(model, rows, collate, setting, activations.Batch(ROWS, length, ROWS, labelled))
+    setting = planner.Setting(str(folder), stage, batch=1, length=length, base=base, max_rank=RANK)
+    return Case(model, rows, collate, setting, planner.counted(batch, ROWS))
 
 
 def weighed(case: Case, folder: Path) -> dict[str, int]:
@@ -137,7 +137,7 @@ def saved_bytes(case: Case, checkpointing: bool = False, amp: bool = False) -> i
     if checkpointing:
         core.activation_checkpointing_enable({"use_reentrant": False})
     under = torch.autocast("cpu", dtype=torch.bfloat16) if amp else nullcontext()
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda kept: kept.tensor), under:
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda kept: kept.tensor), under, loss_as_forward(case.model, "lm"):
         loss, again = language_loss(case.model, batch), None
         if checkpointing:
             core.activation_checkpointing_disable()

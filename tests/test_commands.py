@@ -26,6 +26,7 @@ def told(capsys, *arguments: str) -> tuple[int, str]:
         (("journey", "--language", "pt"), "LANGUAGE 'pt' is unknown; use one of: pt-BR, pt-PT, it"),
         (("journey", "--recipe", "llava"), "RECIPE 'llava' is unknown; use one of: llava-pt"),
         (("train", "--recipe", "llava"), "RECIPE 'llava' is unknown"),
+        (("journey", "--recipe", "mblip"), "RECIPE 'mblip' trains with: python -m utils train --recipe mblip; the notebooks walk through llava-pt alone"),
         (("train", "--stages", "align"), "has no stage 'align'; it has: instruct"),
         (("check", "none.json"), "none.json is missing; check the path"),
         (("translate", "none.json", "--out", "x"), "none.json is missing"),

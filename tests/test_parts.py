@@ -11,14 +11,14 @@ from safetensors import safe_open
 from tests.training_runs import PLAN, STAGES, scenes, train
 from utils import runs
 from utils.models.load import load_folder
-from utils.models.prompts import encode_prefix
+from utils.models.prompts import encode_prefix, image_id
 from utils.models.tiny import IMAGE_TOKENS, build_tiny
 from utils.scales import TINY, WORKSHOP
 from utils.training import stages
 from utils.training.adapter import adapt, merged, merged_from
 from utils.training.data import PackCollator
 from utils.training.loop import part_of
-from utils.training.objective import language_loss
+from utils.training.objective import language_loss, loss_as_forward
 from utils.training.recipes import LLAVA_PT, Stage, Tune
 
 FULL, LORA = Tune("full", 1e-3), Tune("lora", 1e-3, rank=4, alpha=8)
@@ -43,7 +43,7 @@ def test_every_frozen_tensor_keeps_its_hash_and_every_tuned_part_moves(tune, tok
 
 @pytest.fixture()
 def batch(tokenizer):
-    return PackCollator(tuple(encode_prefix(tokenizer, IMAGE_TOKENS)), tokenizer.pad_token_id)(scenes(tokenizer)[:2])
+    return PackCollator(tuple(encode_prefix(tokenizer, IMAGE_TOKENS)), image_id(tokenizer))(scenes(tokenizer)[:2])
 
 
 @pytest.mark.parametrize("kind", ["adapter", "full"])
@@ -55,10 +55,11 @@ def test_layers_computed_twice_give_the_same_loss_and_gradients_and_keep_less(ki
         if checkpointing:
             model.activation_checkpointing_enable()
         kept = []
-        with torch.autograd.graph.saved_tensors_hooks(lambda t, kept=kept: kept.append(t.nbytes) or t, lambda t: t):
-            loss = language_loss(model, batch)
-        kept_bytes = sum(kept)
-        loss.backward()
+        with loss_as_forward(model, "lm"):
+            with torch.autograd.graph.saved_tensors_hooks(lambda t, kept=kept: kept.append(t.nbytes) or t, lambda t: t):
+                loss = language_loss(model, batch)
+            kept_bytes = sum(kept)
+            loss.backward()
         found.append((loss.item(), {n: p.grad for n, p in model.named_parameters() if p.grad is not None}, kept_bytes))
     (loss, gradients, kept), (loss_again, gradients_again, kept_again) = found
     assert loss == pytest.approx(loss_again, abs=1e-6) and gradients.keys() == gradients_again.keys()
@@ -98,7 +99,7 @@ def test_the_exported_model_has_the_adapted_models_logits_and_llava_hfs_names(to
                 parameter += 0.02 * torch.randn_like(parameter)
         adapted = model(input_ids=ids, pixel_values=pixels).logits
         model.save_pretrained(tmp_path / "gathered")
-        stages._export(merged(model), tokenizer, tmp_path / "model", torch.float32)
+        stages._export(merged(model), tokenizer, tmp_path / "model", torch.float32, "vicuna_v1")
         again, _ = load_folder(tmp_path / "model")
         gathered = merged_from(build_tiny(tokenizer, seed=5).eval(), tmp_path / "gathered")
         assert (adapted - plain).abs().max() > 0.1
@@ -122,7 +123,7 @@ def test_what_learns_is_held_in_32_bits_and_the_rest_as_it_came(kind, tokenizer,
     model = adapt(build_tiny(tokenizer, seed=5).to(torch.bfloat16), STAGES[kind], 4)
     assert {p.dtype for p in model.parameters() if p.requires_grad} == {torch.float32}
     assert {p.dtype for p in model.parameters() if not p.requires_grad} == ({torch.bfloat16} if kind == "adapter" else set())
-    stages._export(merged(model), tokenizer, tmp_path / "model", torch.bfloat16)
+    stages._export(merged(model), tokenizer, tmp_path / "model", torch.bfloat16, "vicuna_v1")
     with safe_open(tmp_path / "model" / "model.safetensors", "pt") as file:
         assert {file.get_tensor(name).dtype for name in file.keys()} == {torch.bfloat16}  # noqa: SIM118
 
@@ -130,7 +131,7 @@ def test_what_learns_is_held_in_32_bits_and_the_rest_as_it_came(kind, tokenizer,
 def test_four_bits_without_bitsandbytes_is_one_sentence(monkeypatch):
     monkeypatch.setattr(stages.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(runs.UserError, match="loads weights in 4 bits, and bitsandbytes is missing; pip install -r requirements-gpu.txt"):
-        stages._start(WORKSHOP, None)
+        stages._start(WORKSHOP, LLAVA_PT, None)
 
 
 def test_memory_is_saved_by_choice(monkeypatch):

@@ -11,7 +11,7 @@ from tests.training_runs import PLAN, PREFER, preference_rows, train
 from utils.models import load
 from utils.models.load import load_folder
 from utils.models.prompts import encode_prefix, encode_turns
-from utils.models.tiny import IMAGE_SIZE, IMAGE_TOKENS, build_tiny
+from utils.models.tiny import IMAGE_TOKENS, build_tiny, tiny_config
 from utils.scales import TINY
 from utils.training import preference
 from utils.training.loop import Progress, part_of
@@ -29,15 +29,16 @@ def pairs(tokenizer, corpus):
 
 @pytest.fixture()
 def collate(tokenizer, corpus):
-    return PairCollator(tuple(encode_prefix(tokenizer, IMAGE_TOKENS)), tokenizer, corpus / "images", IMAGE_SIZE)
+    prefix = tuple(encode_prefix(tokenizer, IMAGE_TOKENS))
+    return PairCollator(lambda _: prefix, tokenizer, corpus / "images", tiny_config(tokenizer))
 
 
 def log_probability(model, collate, ids: list[int], learnt: list[int], pixels: torch.Tensor) -> torch.Tensor:
     """Of the learnt tokens of one conversation, asked of the model by itself."""
-    row = torch.tensor([[*collate.prefix, *ids]])
+    row = torch.tensor([[*collate.prefix_of(""), *ids]])
     said = log_softmax(model(input_ids=row, pixel_values=pixels, use_cache=False).logits[0, :-1].float(), -1)
     each = said.gather(-1, row[0, 1:, None])[:, 0]
-    return each[len(collate.prefix) - 1 :][torch.tensor(learnt, dtype=torch.bool)].sum()
+    return each[len(collate.prefix_of("")) - 1 :][torch.tensor(learnt, dtype=torch.bool)].sum()
 
 
 @pytest.mark.parametrize("stage", [PREFER, FULL], ids=["adapter", "full"])

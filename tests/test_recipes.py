@@ -6,7 +6,7 @@ import pytest
 
 from utils.runs import UserError
 from utils.training.guesses import GUESSES, runnable
-from utils.training.recipes import ENGLISH_BASE, LLAVA_PT, PARTS, RECIPES, THESIS, Fact, Recipe, Stage, Tune, covers, fields_of, provenance, recipe
+from utils.training.recipes import ENGLISH_BASE, LLAVA_PT, PARTS, THESIS, Fact, Recipe, Stage, Tune, covers, fields_of, provenance, recipe
 from utils.training.systems import AMALIA_VL, LLAVA_NDINO, MBLIP, MBLIP_BLOOMZ, SEVEN, SYSTEMS, seven, side_by_side, system
 
 DESCRIBED = [*SYSTEMS.values(), THESIS]
@@ -90,7 +90,7 @@ def test_the_numbers_that_the_journey_trains_with_stay():
         ("english-base", "count", full(4e-4, "vision", "projector", "llm", "embeddings"), "lm", 1, 2048, 0.05, 0.01, 0.0, "as it is", *end),
     ]
     assert all(t.dropout == 0 for r in (LLAVA_PT, THESIS, ENGLISH_BASE) for s in r.stages for t in s.tune.values())
-    assert RECIPES["llava-pt"] is LLAVA_PT
+    assert recipe("llava-pt") is LLAVA_PT
 
 
 def rates(one: Recipe, stage: str) -> dict[str, float | None]:
@@ -219,13 +219,12 @@ def test_a_stage_that_nobody_guessed_is_one_sentence():
     assert [s.name for s in runnable(AMALIA_VL.only("prefer")).stages] == ["prefer"]
 
 
-def test_a_system_that_is_only_described_is_not_called_unknown(monkeypatch):
-    monkeypatch.setattr("utils.training.recipes.RECIPES", {"llava-pt": LLAVA_PT})
-    with pytest.raises(ValueError, match="RECIPE 'mblip' is described in .* but cannot be trained here yet; use one of: llava-pt$"):
-        recipe("mblip")
+def test_a_recipe_is_found_by_name_and_ready_to_train():
+    for name, described in SYSTEMS.items():
+        assert recipe(name) == runnable(described) and system(name) is described
+    assert recipe("mblip").stage("warmup").warmup == 0.125 and recipe("amalia-vl").stage("prefer").tune
     with pytest.raises(UserError, match="the system 'x' is unknown; use one of: llava-pt, llava-ndino, amalia-vl, mblip, mblip-bloomz"):
         system("x")
-    assert system("mblip") is MBLIP and recipe("llava-pt") is system("llava-pt") is LLAVA_PT
 
 
 @pytest.mark.parametrize("one", [LLAVA_NDINO, runnable(AMALIA_VL)], ids=names)

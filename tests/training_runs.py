@@ -5,8 +5,8 @@ import json
 from pathlib import Path
 
 from utils import runs
-from utils.models.prompts import encode_prefix
-from utils.models.tiny import IMAGE_SIZE, IMAGE_TOKENS, build_tiny
+from utils.models.prompts import encode_prefix, image_id
+from utils.models.tiny import IMAGE_TOKENS, build_tiny
 from utils.training.adapter import adapt, merged
 from utils.training.data import PackCollator
 from utils.training.english_base import SceneStream
@@ -42,8 +42,8 @@ def train(kind: str, tokenizer, corpus: Path, folder: Path, plan: Plan = PLAN, s
     runs.seed_all(0)  # an adapter starts from random weights, as train_stage seeds them
     if stage.objective == "preference":
         data = [pair_of(row, tokenizer, 200) for row in preference_rows(corpus)]
-        collate = PairCollator(prefix, tokenizer, corpus / "images", IMAGE_SIZE)
+        collate = PairCollator(lambda _: prefix, tokenizer, corpus / "images", model.config)
     else:
-        data, collate, model = scenes(tokenizer), PackCollator(prefix, tokenizer.pad_token_id), adapt(model, stage, plan.max_rank)
+        data, collate, model = scenes(tokenizer), PackCollator(prefix, image_id(tokenizer)), adapt(model, stage, plan.max_rank)
     trainer = fit(model, data, spoil(collate), stage, plan, folder, kind)
     return merged(trainer.model), history_of(trainer)

@@ -15,6 +15,20 @@ def _common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--recipe", default="llava-pt")
 
 
+def _rehearse(commands) -> None:
+    add = commands.add_parser("rehearse", help="a few real steps at the true shape with random weights: speed, MFU, memory by part beside the plan")
+    add.add_argument("--recipe", default="llava-pt")
+    add.add_argument("--scale", default="tiny", help="tiny (on a CPU), workshop or a100")
+    add.add_argument("--stage", help="one stage; all without it")
+    add.add_argument("--gpu", help="whose peak and memory to compare with; the one found without it")
+    add.add_argument("--steps", type=int, default=8, help="steps measured, after four that are not")
+    add.add_argument("--batch", type=int, help="rows a step; the scale's without it")
+    add.add_argument("--cap", type=float, help="GB of the GPU's memory that may be used")
+    add.add_argument("--baseline", action="store_true", help="then the same conversations with a plain padded Trainer")
+    add.add_argument("--anyway", action="store_true", help="try it though the plan does not fit")
+    add.add_argument("--json", action="store_true")
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m utils", description="LLaVA em Português: a course that is also a working system.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -56,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     add.add_argument("--checkpointing", choices=("on", "off"), help="compute each layer again in the backward pass; as train does without it")
     add.add_argument("--json", action="store_true")
     add.add_argument("--explain", action="store_true", help="the page of docs/planner.md, computed anew")
+    _rehearse(commands)
     commands.add_parser("readme", help="write the last tiny pt-BR journey's numbers into README.md")
     add = commands.add_parser("base", help="rebuild the English base from nothing (about 50 minutes)")
     add.add_argument("--install", action="store_true", help="copy the result to data/base")

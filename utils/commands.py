@@ -123,6 +123,25 @@ def plan(options: argparse.Namespace) -> int:
     return 0
 
 
+def rehearse(options: argparse.Namespace) -> int:
+    from dataclasses import replace
+
+    from utils.training import rehearsal
+    from utils.training.gpus import gpu
+    from utils.training.plan_page import stages_of
+    from utils.training.recipes import recipe
+
+    size, chosen = scale(options.scale), recipe(options.recipe)
+    size = size if options.batch is None else replace(size, batch=options.batch)
+    card = gpu(options.gpu) if options.gpu else rehearsal.card_here()
+    folder = runs.output_folder(size.name, "rehearsal")
+    how = {"baseline": options.baseline, "cap": options.cap, "anyway": options.anyway}
+    found = [rehearsal.rehearse(chosen, stage, size, card, options.steps, folder, **how) for stage in stages_of(chosen, options.stage)]
+    print(json.dumps(found, indent=1) if options.json else "\n\n".join(map(rehearsal.text_of, found)))
+    print(f"written to {folder}", file=sys.stderr)
+    return 0
+
+
 def readme(options: argparse.Namespace) -> int:
     from utils.journey.report import update_readme
 
@@ -138,9 +157,9 @@ def base(options: argparse.Namespace) -> int:
 
 def default_model() -> Path:
     """The newest model that a recipe made (side runs such as the thesis's rate do not count); UserError when there is none."""
-    from utils.training.recipes import RECIPES
+    from utils.training.systems import SYSTEMS
 
-    made = [path for name in RECIPES for path in runs.outputs().glob(f"*/*/{name}/*/model/config.json")]
+    made = [path for name in SYSTEMS for path in runs.outputs().glob(f"*/*/{name}/*/model/config.json")]
     found = sorted(made, key=lambda path: path.stat().st_mtime)
     if not found:
         raise UserError("no trained model yet; run make journey first, or name a folder with --model")

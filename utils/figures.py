@@ -107,6 +107,38 @@ def losses(histories: dict[str, list[dict]], title: str):
     return figure
 
 
+def rank_and_rate(panels: dict[str, dict[str, dict]], title: str):
+    """Loss (above) and share right with 95 % intervals (below), one column per panel, one place per setting.
+
+    `panels`: label of the axis -> setting -> {"loss", "share", "low", "high", "english", "english_low", "english_high", "baseline"}.
+    """
+    with plt.rc_context(STYLE):
+        figure, axes = plt.subplots(2, len(panels), figsize=(9, 5.6), layout="constrained", squeeze=False, sharex="col", sharey="row")
+    series = (("asked in the language", "", "share", "o-", COLOURS[0], -0.06), ("asked in English", "english_", "english", "s--", COLOURS[1], 0.06))
+    for (label, found), (above, below) in zip(panels.items(), axes.T, strict=True):
+        places, rows = range(len(found)), list(found.values())
+        above.plot(places, [row["loss"] for row in rows], "D-", color="0.2", lw=1.5)
+        for place, row in zip(places, rows, strict=True):
+            told = f"{row['loss']:.2f}"
+            above.annotate(told, (place, row["loss"]), (0, 9), textcoords="offset points", ha="center", bbox={"fc": "white", "ec": "none", "pad": 0.5})
+        for name, prefix, key, mark, colour, aside in series:
+            at = [place + aside for place in places]
+            below.vlines(at, [100 * row[f"{prefix}low"] for row in rows], [100 * row[f"{prefix}high"] for row in rows], color=colour, lw=3, alpha=0.5)
+            below.plot(at, [100 * row[key] for row in rows], mark, color=colour, mfc="white" if prefix else colour, ms=7, lw=1, label=name)
+        below.plot(places, [100 * row["baseline"] for row in rows], ":", color=GREY, lw=2, label="always the commonest answer")
+        below.set(xlabel=label, ylim=(-4, 104), xlim=(-0.4, len(found) - 0.6))
+        below.set_xticks(places, list(found))
+        for axis in (above, below):
+            axis.grid(axis="y", alpha=0.3)
+    axes[0, 0].set(ylabel="loss on answer tokens")
+    axes[0, 0].margins(y=0.2)
+    axes[0, 0].set_ylim(bottom=0)
+    axes[1, 0].set(ylabel="right, % (line: 95 % interval)")
+    figure.suptitle(title, x=0.01, ha="left", fontsize=12)
+    figure.legend(*axes[1, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
+    return figure
+
+
 def savings(report: dict, title: str):
     """Engine characters by file: as they stand, equal text once in each file, and new to the run after the files before."""
     files = report["files"]

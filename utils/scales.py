@@ -22,6 +22,7 @@ class Scale:
     max_rank: int | None
     rate: float
     thesis_steps: int
+    sweep_steps: int  # of each run that compares LoRA ranks and rates; 0: none unless asked for
     questions: int
     device: str
     dtype: str
@@ -31,15 +32,15 @@ class Scale:
 
 TINY = Scale(
     name="tiny", machine="2 CPU cores, no network", pictures=2400, steps=1200, batch=4, row_tokens=420, max_rank=32, rate=15.0, thesis_steps=240,
-    questions=40, device="cpu", dtype="float32", weights="data",
+    sweep_steps=48, questions=40, device="cpu", dtype="float32", weights="data",
 )  # fmt: skip
 WORKSHOP = Scale(
     name="workshop", machine="one GPU of 16–24 GB", pictures=None, steps=400, batch=4, row_tokens=2048, max_rank=32, rate=1.0, thesis_steps=0,
-    questions=200, device="cuda", dtype="bfloat16", weights="llava-hf/llava-1.5-7b-hf", four_bit=True,
+    sweep_steps=0, questions=200, device="cuda", dtype="bfloat16", weights="llava-hf/llava-1.5-7b-hf", four_bit=True,
 )  # fmt: skip
 A100 = Scale(
     name="a100", machine="one GPU of 80 GB", pictures=None, steps=None, batch=16, row_tokens=2048, max_rank=None, rate=1.0, thesis_steps=0,
-    questions=1000, device="cuda", dtype="bfloat16", weights="llava-hf/llava-1.5-13b-hf",
+    sweep_steps=0, questions=1000, device="cuda", dtype="bfloat16", weights="llava-hf/llava-1.5-13b-hf",
 )  # fmt: skip
 SCALES = {scale.name: scale for scale in (TINY, WORKSHOP, A100)}
 
@@ -63,8 +64,9 @@ def scale(name: str) -> Scale:
 
 
 def shrink(full: Scale, share: float) -> Scale:
-    part = lambda n, least: None if n is None else max(least, round(n * share))  # noqa: E731
+    part = lambda n, least: max(least, round(n * share)) if n else n  # noqa: E731
     return dataclasses.replace(
         full, name=f"{full.name}-{share:g}", pictures=part(full.pictures, 20), steps=part(full.steps, 4),
-        thesis_steps=part(full.thesis_steps, 4), questions=part(full.questions, 4),
+        thesis_steps=part(full.thesis_steps, 4),
+        sweep_steps=full.sweep_steps and part(full.sweep_steps, 4), questions=part(full.questions, 4),
     )  # fmt: skip

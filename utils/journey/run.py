@@ -8,13 +8,15 @@ import time
 from pathlib import Path
 
 from utils import runs
+from utils.journey.notebook import course_recipe
 from utils.journey.report import to_html, write_report
 from utils.languages import language
 from utils.runs import UserError
 from utils.scales import scale
-from utils.training.recipes import recipe
 
-NOTEBOOKS = ("00_start_here", "03_dataset_translation", "04_recipes_and_memory", "05_llava_finetuning", "06_qualitative_review")
+NOTEBOOKS = (
+    "00_start_here", "01_architecture_taxonomy", "03_dataset_translation", "04_recipes_and_memory", "05_llava_finetuning", "06_qualitative_review",
+)  # fmt: skip
 SOURCES = runs.ROOT / "notebooks"
 CELL_TIMEOUT = {"tiny": 1800}  # seconds; other scales: a day
 NOTEBOOK_TIMEOUT = {"tiny": 3600}
@@ -63,7 +65,7 @@ def _failure(printed: str, log: Path) -> dict:
 
 def run_journey(scale_name: str, language_code: str, recipe_name: str, notebooks: tuple[str, ...] = NOTEBOOKS) -> int:
     """Run the notebooks in order; prints a line each and a summary; returns 1 when one failed, else 0."""
-    size, target, chosen = scale(scale_name), language(language_code), recipe(recipe_name)
+    size, target, chosen = scale(scale_name), language(language_code), course_recipe(recipe_name)
     folder = runs.output_folder(size.name, target.code)
     if runs.free_space_mb(folder) < 500:
         raise UserError(f"only {runs.free_space_mb(folder)} MB are free in {folder}; the journey needs 500 MB, free space or set OUTPUTS")

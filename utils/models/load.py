@@ -11,7 +11,7 @@ from transformers.utils import logging
 
 from utils.corpus.conversations import IMAGE_TOKEN
 from utils.models.shapes import SHAPES, empty, shape, start_blip2, true_shape
-from utils.models.small import small_like
+from utils.models.small import next_from_llava, small_like
 from utils.models.tokenizer import train_tokenizer
 from utils.runs import ROOT, UserError
 from utils.scales import Scale
@@ -128,7 +128,7 @@ def load_start(scale: Scale, weights: str | None = None, name: str | None = None
     """The model a recipe starts from at a scale. `weights` (or the environment variable WEIGHTS) may say "random".
 
     `name` is the recipe's own start (a hub id in models/shapes.py); without it, the scale's LLaVA. At the tiny scale a
-    LLaVA-1.5 is the shipped base, and every other class a small one with random weights.
+    LLaVA-1.5 is the shipped base, a LLaVA-NeXT with its tower takes that one's weights, and every other is small with random ones.
     """
     weights = weights or os.environ.get("WEIGHTS") or "hub"
     if weights not in ("hub", "random"):
@@ -136,6 +136,9 @@ def load_start(scale: Scale, weights: str | None = None, name: str | None = None
     if scale.weights == "data":
         if name is None or shape(name).cls == "LlavaForConditionalGeneration":
             return load_folder(SHIPPED)
+        if shape(name).cls == "LlavaNextForConditionalGeneration" and true_shape(name).vision_config.model_type == "clip_vision_model":
+            llava, tokenizer = load_folder(SHIPPED)
+            return next_from_llava(llava, tokenizer).eval(), tokenizer
         return open_model(name, "tiny", getattr(torch, scale.dtype))
     lacking = scale.device == "cuda" and not torch.cuda.is_available()
     if weights == "random" and lacking:  # said before a big model fills the memory

@@ -190,18 +190,23 @@ def _encode(tokenizer, parts: list[tuple[str, bool]], before: str) -> list[int]:
     return ids + _following(tokenizer, before, run)
 
 
+def image_id(tokenizer) -> int:
+    """The id of `<image>`; raises ValueError for a tokenizer without it."""
+    found = _id_of(tokenizer, IMAGE_TOKEN)
+    if found is None:
+        raise ValueError(f"the tokenizer has no {IMAGE_TOKEN} token, so the picture would have no place; add it as a special token")
+    return found
+
+
 def encode_prefix(tokenizer, image_tokens: int, prompt: PromptFormat = VICUNA_V1) -> list[int]:
     """Ids of everything up to the first question: start token, system text, `image_tokens` placeholders, line break.
 
     A tokenizer without a start token has none here. Raises ValueError when it has no image token.
     """
-    image = _id_of(tokenizer, IMAGE_TOKEN)
-    if image is None:
-        raise ValueError(f"the tokenizer has no {IMAGE_TOKEN} token, so the picture would have no place; add it as a special token")
     start = _marker_id(tokenizer, prompt.start) if prompt.start else None
     before = _encode(tokenizer, _parts(prompt.before_image), "")
     after = _encode(tokenizer, _parts(prompt.after_image), IMAGE_TOKEN)
-    return [*([] if start is None else [start]), *before, *[image] * image_tokens, *after]
+    return [*([] if start is None else [start]), *before, *[image_id(tokenizer)] * image_tokens, *after]
 
 
 def end_id(tokenizer, prompt: PromptFormat = VICUNA_V1) -> int:

@@ -3,9 +3,9 @@
 Two regimes. In float32 each saved tensor has 4 bytes an element. Under bf16 autocast (`amp`) it has 2, with what autocast
 adds: RMSNorm works in float32 and keeps its input so; a float32 input is cast anew for each linear layer that learns or has
 an adapter; each weight that learns (float32, see `ready` in adapter.py) is kept once more in bf16. Where the word embeddings
-learn they are float32, and so is every layer's input after them. The mask of shared-image packing becomes a float mask in
-each layer: SDPA keeps rows x length x length of it, on the CPU and in CUDA's memory-efficient kernel; a flash kernel without
-a mask keeps none. CUDA's autocast also runs LayerNorm and softmax in float32, as counted here.
+learn they are float32, and so is every layer's input after them. Attention goes span by span (see spans.py): a branch's keys and
+values are its prefix's and its own, copied together in each layer, and its mask is made once. The last layer asks at labelled
+tokens only. CUDA's autocast also runs LayerNorm and softmax in float32, as counted here.
 """
 
 from dataclasses import dataclass
@@ -13,16 +13,19 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Batch:
-    """What one forward pass sees: rows of `length` tokens, `pictures` views for the tower, `labelled` positions with loss."""
+    """What one forward pass sees: `tokens` in one sequence, `pictures` views for the tower, `labelled` positions with loss.
 
-    rows: int
-    length: int
+    `gathered` keys are copied together for spans that see others, `masked` counts the masks' elements, and
+    `asked_gathered` and `asked_masked` are the same for the last layer, where spans without labels ask nothing.
+    """
+
+    tokens: int
     pictures: int
     labelled: int
-
-    @property
-    def tokens(self) -> int:
-        return self.rows * self.length
+    gathered: int = 0
+    masked: int = 0
+    asked_gathered: int = 0
+    asked_masked: int = 0
 
 
 @dataclass(frozen=True)
@@ -41,29 +44,58 @@ def head_width(text) -> int:
     return getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
 
 
-def decoder_layer(text, batch: Batch, learns: Learns, amp: bool, masked: bool = True) -> dict[str, int]:
-    """Bytes one LLaMA-like decoder layer saves, by kind: norms, attention, mask, mlp, lora, casts.
+def decoder_layer(text, batch: Batch, learns: Learns, amp: bool) -> dict[str, int]:
+    """Bytes one LLaMA-like decoder layer saves, by kind: norms, attention, mlp, lora, casts.
 
     Derived from transformers' modeling_llama.py: RMSNorm keeps its input and one number a token; SDPA keeps q, k, v, its
-    output and one number a head and token; SiLU-gated MLP keeps both branches, SiLU's output and the product; a linear
-    layer keeps its input only when it or its adapter learns.
+    output and one number a head and token, and the keys and values copied together for a span; SiLU-gated MLP keeps both
+    branches, SiLU's output and the product; a linear layer keeps its input only when it or its adapter learns.
     """
-    tokens, size, stream = batch.tokens, 2 if amp else 4, stream_bytes(learns, amp)
-    width, inner, heads = text.hidden_size, text.intermediate_size, text.num_attention_heads
-    attended = heads * head_width(text)  # with a mask, grouped keys and values are repeated to all heads
-    copies = {"": (0, 0), "full": (1, 1), "lora": (1, 1)}[learns.llm]
-    if amp and learns.llm:
-        copies = (3, 2)  # one for each of q, k, v, and of gate, up
-    output = attended if amp and learns.llm == "lora" else 0  # else it is SDPA's own output
-    lora = 7 * tokens * learns.rank * size if learns.llm == "lora" else 0
+    tokens, size = batch.tokens, 2 if amp else 4
+    # q, k, v, each span's output and, where the output layer learns, all outputs in a row
+    attended = (4 + bool(learns.llm)) * tokens + 2 * batch.gathered
+    inputs = _inputs(learns, amp, 3) * tokens * text.hidden_size  # of q, k, v
     return {
-        "norms": 2 * tokens * (4 * width + 4) + (2 * tokens * width * stream if learns.llm == "full" else 0),
-        "attention": size * tokens * (4 * attended + copies[0] * width + output) + 4 * tokens * heads,
-        "mask": size * batch.rows * batch.length**2 if masked else 0,
-        "mlp": size * tokens * (3 * inner + copies[1] * width + (inner if learns.llm else 0)),
-        "lora": lora,
+        "norms": _norms(text, tokens, tokens, learns, amp),
+        "attention": size * (attended * text.num_attention_heads * head_width(text) + inputs) + 4 * tokens * text.num_attention_heads,
+        "mlp": _mlp(text, tokens, learns, amp),
+        "lora": 7 * tokens * learns.rank * size if learns.llm == "lora" else 0,
         "casts": 2 * layer_weights(text, learns) if amp else 0,
     }
+
+
+def last_layer(text, batch: Batch, learns: Learns, amp: bool) -> dict[str, int]:
+    """Bytes the last decoder layer saves: all tokens give keys and values, labelled ones alone ask and go on; see spans.py."""
+    tokens, asked, size = batch.tokens, batch.labelled, 2 if amp else 4
+    # Of keys and values, the copies that a span makes of what it sees are kept, and the whole ones are not.
+    attended = (2 + bool(learns.llm)) * asked + 2 * batch.asked_gathered
+    inputs = (_inputs(learns, amp, 2) * tokens + asked * bool(learns.llm)) * text.hidden_size
+    return {
+        "norms": _norms(text, tokens, asked, learns, amp),
+        "attention": size * (attended * text.num_attention_heads * head_width(text) + inputs) + 4 * asked * text.num_attention_heads,
+        "mask": size * batch.asked_masked,
+        "rotary": 2 * asked * head_width(text) * stream_bytes(learns, amp),
+        "mlp": _mlp(text, asked, learns, amp),
+        "lora": (2 * tokens + 5 * asked) * learns.rank * size if learns.llm == "lora" else 0,
+        "casts": 2 * layer_weights(text, learns) if amp else 0,
+    }
+
+
+def _norms(text, before: int, after: int, learns: Learns, amp: bool) -> int:
+    """The two RMSNorms of a layer, over `before` tokens ahead of attention and `after` ahead of the MLP."""
+    width = text.hidden_size
+    return (before + after) * (4 * width + 4 + (width * stream_bytes(learns, amp) if learns.llm == "full" else 0))
+
+
+def _inputs(learns: Learns, amp: bool, layers: int) -> int:
+    """Copies kept of the input that so many linear layers share: autocast casts a float32 one for each."""
+    cast = amp and (stream_bytes(learns, amp) == 4 or learns.llm == "full")
+    return (layers if cast else 1) if learns.llm else 0
+
+
+def _mlp(text, tokens: int, learns: Learns, amp: bool) -> int:
+    inner, inputs = text.intermediate_size, _inputs(learns, amp, 2)  # of gate, up
+    return (2 if amp else 4) * tokens * (3 * inner + inputs * text.hidden_size + (inner if learns.llm else 0))
 
 
 def stream_bytes(learns: Learns, amp: bool) -> int:
@@ -129,28 +161,27 @@ def image(config, batch: Batch, learns: Learns, amp: bool, checkpointing: bool) 
     return kept
 
 
-def saved(config, batch: Batch, learns: Learns, amp: bool, checkpointing: bool, masked: bool = True) -> dict[str, int]:
+def saved(config, batch: Batch, learns: Learns, amp: bool, checkpointing: bool) -> dict[str, int]:
     """Bytes that autograd holds when the backward pass begins, by part; with checkpointing, while one layer is recomputed.
 
     Parts: layers (or their inputs), one layer (recomputed), image, logits, rest.
     """
     text = config.text_config
     tokens, size, width, stream = batch.tokens, 2 if amp else 4, text.hidden_size, stream_bytes(learns, amp)
-    one = sum(decoder_layer(text, batch, learns, amp, masked).values())
-    inputs = text.num_hidden_layers * tokens * width * stream
-    final = tokens * (4 * width + 4) + (tokens * width * stream if learns.llm == "full" else 0)
+    one, last = (sum(layer(text, batch, learns, amp).values()) for layer in (decoder_layer, last_layer))
+    final = batch.labelled * (4 * width + 4) + (batch.labelled * width * stream if learns.llm == "full" else 0)
     rotary = 2 * tokens * head_width(text) * stream
     scatter = tokens + (8 * tokens if learns.embeddings else 0)
-    logits = batch.labelled * (4 * text.vocab_size + 8) + 4 + batch.rows * (batch.length - 1)
+    logits = batch.labelled * (4 * text.vocab_size + 8) + 4
     if learns.head:
         logits += batch.labelled * width * size + (2 * text.vocab_size * width if amp else 0)
     return {
-        "layers": inputs if checkpointing else text.num_hidden_layers * one,
+        "layers": text.num_hidden_layers * tokens * width * stream if checkpointing else (text.num_hidden_layers - 1) * one + last,
         # A float32 stream's norm keeps the very tensor that the checkpoint keeps: it is counted there.
         "one layer": one - (tokens * width * 4 if stream == 4 else 0) if checkpointing else 0,
         "image": image(config, batch, learns, amp, checkpointing),
         "logits": logits,
-        "rest": final + rotary + scatter,
+        "rest": final + rotary + scatter + size * batch.masked + (0 if checkpointing else 8 * batch.labelled),
     }
 
 

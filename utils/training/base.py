@@ -7,12 +7,13 @@ from pathlib import Path
 import torch
 
 from utils import runs
-from utils.models.prompts import encode_prefix
+from utils.models.prompts import encode_prefix, image_id
 from utils.models.tiny import IMAGE_TOKENS, build_tiny
 from utils.models.tokenizer import sample_lines, train_tokenizer
+from utils.training.adapter import freeze_absent
 from utils.training.data import PackCollator
 from utils.training.english_base import CountingStream, PatchWords, SceneStream
-from utils.training.loop import Plan, freeze_absent, run_stage
+from utils.training.loop import Plan, run_stage
 from utils.training.recipes import ENGLISH_BASE
 from utils.training.vocabulary import UNTRAINED
 
@@ -45,7 +46,7 @@ def build_base(folder: Path, align: Plan = ALIGN, instruct: Plan = INSTRUCT, cou
     runs.seed_all(align.seed)
     tokenizer = train_tokenizer()
     model = build_tiny(tokenizer, align.seed)
-    packs = PackCollator(tuple(encode_prefix(tokenizer, IMAGE_TOKENS)), tokenizer.pad_token_id)
+    packs = PackCollator(tuple(encode_prefix(tokenizer, IMAGE_TOKENS)), image_id(tokenizer))
     stages = {
         "align": (align, PatchWords(tokenizer, align.steps * align.batch, align.seed), words_collator),
         "instruct": (instruct, SceneStream(tokenizer, instruct.steps * instruct.batch, instruct.seed), packs),

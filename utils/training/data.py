@@ -2,38 +2,49 @@
 
 import dataclasses
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
 
 from utils.corpus.conversations import turns_of
-from utils.corpus.images import inside, load_picture
-from utils.models.pixels import to_pixels
 from utils.models.prompts import VICUNA_V1, PromptFormat, encode_row
-from utils.training.objective import tower_features
+from utils.runs import UserError
+from utils.training.features import joined, picture_of
 from utils.training.packing import Pack, bundle, lay_out, split_long
 
-CACHE_LIMIT = 2 << 30  # bytes of tower features kept in memory; more are computed again at each step
 
-
-def packs_of(rows: list[dict], tokenizer, prefix_length: int, max_length: int, prompt: PromptFormat = VICUNA_V1) -> list[Pack]:
+def packs_of(
+    rows: list[dict], tokenizer, prefix_length: int, max_length: int, prompt: PromptFormat = VICUNA_V1, prefix_of: Callable | None = None
+) -> list[Pack]:
     """One pack per picture (more if too long), with a branch per conversation, or per turn where turns are independent.
 
-    Raises ValueError naming the row whose turns cannot be encoded.
+    A format without questions takes the rows of one turn: captions. `prefix_of` gives each picture its own prefix, in place of one
+    of `prefix_length` for all. Raises ValueError naming the row whose turns cannot be encoded, UserError where no row is left.
     """
     by_picture: dict[str, list] = {}
+    own: dict[str, tuple[int, ...]] = {}
     dropped = 0
     for row in rows:
-        turns = turns_of(row)
+        turns, picture = turns_of(row), row["image"]
+        if not prompt.asks and len(turns) > 1:
+            continue
+        if picture not in own:
+            own[picture] = tuple(prefix_of(picture)) if prefix_of else ()
         parts = [[turn] for turn in turns] if row.get("turns") == "independent" else [turns]
-        encoded = [encode_row(tokenizer, row["id"], part, max_length - prefix_length, prompt) for part in parts]
+        room = max_length - (len(own[picture]) or prefix_length)
+        encoded = [encode_row(tokenizer, row["id"], part, room, prompt) for part in parts]
         dropped += sum(one.dropped for one in encoded)
-        by_picture.setdefault(row["image"], []).extend((one.ids, one.labels) for one in encoded)
+        by_picture.setdefault(picture, []).extend((one.ids, one.labels) for one in encoded)
+    if rows and not by_picture:
+        raise UserError(
+            f"the prompt {prompt.name} takes captions, rows of one turn, and there is none among {len(rows)} rows; add a file of captions"
+        )
     if dropped:
         print(f"{dropped} turns at the ends of rows longer than {max_length} tokens were dropped", flush=True)
     packs = []
     for picture, branches in by_picture.items():
-        packs += split_long(Pack(picture, tuple(branches)), prefix_length, max_length)
+        packs += split_long(Pack(picture, tuple(branches), own[picture]), prefix_length, max_length)
     return packs
 
 
@@ -58,44 +69,29 @@ def schedule(packs: list[Pack], prefix_length: int, budget: int, rows: int, seed
 
 
 class PackedRows(torch.utils.data.Dataset):
-    """Rows of packs in the order of `schedule`, each pack with its picture's pixels, or cached tower features when given."""
+    """Rows of packs in the order of `schedule`, each pack with its picture: its pixels, or cached tower features when given."""
 
-    def __init__(self, packs: list[Pack], order: list[list[int]], images: Path, size: int, features: dict[str, torch.Tensor] | None):
-        self.packs, self.order, self.images, self.size, self.features = packs, order, images, size, features
+    def __init__(self, packs: list[Pack], order: list[list[int]], images: Path, config, features: dict[str, dict] | None):
+        self.packs, self.order, self.images, self.config, self.features = packs, order, images, config, features
 
     def __len__(self) -> int:
         return len(self.order)
 
     def __getitem__(self, place: int) -> dict:
         packs = [self.packs[index] for index in self.order[place]]
-        if self.features is not None:
-            return {"packs": packs, "features": torch.stack([self.features[pack.picture] for pack in packs])}
-        return {"packs": packs, "pixels": torch.stack([to_pixels(load_picture(inside(self.images, p.picture)), self.size) for p in packs])}
-
-
-@torch.no_grad()
-def cache_features(model, pictures: list[str], images: Path, size: int, batch: int = 64) -> dict[str, torch.Tensor] | None:
-    """Tower features per picture, computed once because the tower is frozen; None when they would not fit in memory."""
-    found: dict[str, torch.Tensor] = {}
-    for start in range(0, len(pictures), batch):
-        names = pictures[start : start + batch]
-        pixels = torch.stack([to_pixels(load_picture(inside(images, name)), size) for name in names])
-        features = tower_features(model, pixels.to(model.device, model.dtype)).cpu()
-        if features[0].numel() * features.element_size() * len(pictures) > CACHE_LIMIT:
-            return None
-        found |= dict(zip(names, features, strict=True))
-    return found
+        find = self.features.__getitem__ if self.features is not None else lambda name: picture_of(self.config, self.images, name)
+        return {"packs": packs, "pictures": [find(pack.picture) for pack in packs]}
 
 
 @dataclasses.dataclass(frozen=True)
 class PackCollator:
-    """Batches of {"packs", "pixels"} or {"packs", "features"} to tensors; see `lay_out`."""
+    """Rows of {"packs", "pictures"} to the tensors that training needs; see `lay_out` and `joined`. `prefix`: of packs without their own."""
 
     prefix: tuple[int, ...]
-    pad_id: int
+    image_id: int
 
     def __call__(self, rows: list[dict]) -> dict:
-        batch = lay_out([row["packs"] for row in rows], list(self.prefix), self.pad_id)
-        if "features" in rows[0]:
-            return batch | {"features": torch.cat([row["features"] for row in rows])}
-        return batch | {"pixel_values": torch.cat([row["pixels"] for row in rows])}
+        batch = lay_out([pack for row in rows for pack in row["packs"]], list(self.prefix), self.image_id)
+        for told in ("labels", "picture", "branch"):  # `asked` and `spans` say the same, ready to use
+            del batch[told]
+        return batch | joined([picture for row in rows for picture in row["pictures"]])

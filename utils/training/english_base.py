@@ -93,7 +93,7 @@ class SceneStream(torch.utils.data.Dataset):
     def __getitem__(self, index: int) -> dict:
         scene = scene_of("train", index, self.seed)
         rng = random.Random(f"asks/{self.seed}/{index}")
-        return {"packs": [Pack(str(index), fill_pack(self.tokenizer, scene, rng))], "pixels": to_pixels(render(scene))[None]}
+        return {"packs": [Pack(str(index), fill_pack(self.tokenizer, scene, rng))], "pictures": [{"pixels": to_pixels(render(scene))[None]}]}
 
 
 class CountingStream(SceneStream):
@@ -103,7 +103,10 @@ class CountingStream(SceneStream):
         rng = random.Random(f"counting/{self.seed}/{index}")
         wanted = rng.choices((uneven, look_alikes, lambda scene: True), (3, 5, 2))[0]
         scene = scene_where(wanted, "train", index, self.seed)
-        return {"packs": [Pack(str(index), fill_pack(self.tokenizer, scene, rng, mix=COUNTING_QUESTIONS))], "pixels": to_pixels(render(scene))[None]}
+        return {
+            "packs": [Pack(str(index), fill_pack(self.tokenizer, scene, rng, mix=COUNTING_QUESTIONS))],
+            "pictures": [{"pixels": to_pixels(render(scene))[None]}],
+        }
 
 
 def patch_words(scene: Scene, tokenizer) -> torch.Tensor:

@@ -5,7 +5,7 @@ import dataclasses
 import json
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -14,9 +14,10 @@ from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArgu
 from utils.models.shapes import part_of
 from utils.runs import UserError, full_disk_told, write_text
 from utils.training import processes
+from utils.training.adapter import load_loose, save_loose
 from utils.training.checkpoints import newest_checkpoint, seal
 from utils.training.objective import WEIGHTS, loss_as_forward
-from utils.training.recipes import Stage, Tune
+from utils.training.recipes import Stage
 
 HISTORY = "history.json"
 
@@ -42,13 +43,6 @@ class Plan:
     accumulate: int = 1
 
 
-def freeze_absent(model, tune: Mapping[str, Tune]) -> None:
-    """Let only the fully tuned parts learn; adapters are added later and learn by themselves."""
-    for name, parameter in model.named_parameters():
-        wanted = tune.get(part_of(name))
-        parameter.requires_grad_(wanted is not None and wanted.how == "full")
-
-
 def parameter_groups(model, stage: Stage, rate: float) -> list[dict]:
     """One optimiser group per tuned part, with its own rate; raises ValueError for a part that has no weights."""
     found: dict[str, list] = {part: [] for part in stage.tune}
@@ -72,9 +66,14 @@ class StageMethods:
     def _load_from_checkpoint(self, resume_from_checkpoint, model=None):
         """A full model's weights lie on disk under llava-hf's names; the Trainer would match none of them, in silence."""
         if hasattr(self.model, "peft_config") or self.is_fsdp_enabled:
-            return super()._load_from_checkpoint(resume_from_checkpoint, model)
+            super()._load_from_checkpoint(resume_from_checkpoint, model)
+            return load_loose(self.model, Path(resume_from_checkpoint))
         saved = type(self.model).from_pretrained(resume_from_checkpoint, dtype=self.model.dtype, local_files_only=True)
         self.model.load_state_dict(saved.state_dict())
+
+    def _save(self, output_dir=None, state_dict=None):
+        super()._save(output_dir, state_dict)
+        save_loose(self.model, Path(output_dir or self.args.output_dir))
 
     def create_optimizer(self, model=None):
         if self.optimizer is None:
@@ -142,7 +141,7 @@ def trainer_options(folder: Path, stage: Stage, plan: Plan) -> dict:
     return {
         "output_dir": str(folder / "checkpoints"), "max_steps": plan.steps, "per_device_train_batch_size": plan.batch // shares, "seed": plan.seed,
         "gradient_accumulation_steps": plan.accumulate, "learning_rate": max(t.lr for t in stage.tune.values()) * plan.rate,
-        "lr_scheduler_type": "cosine", "warmup_steps": max(1, math.ceil(stage.warmup * plan.steps)), "logging_steps": plan.log_every,
+        "lr_scheduler_type": stage.schedule or "cosine", "warmup_steps": max(1, math.ceil(stage.warmup * plan.steps)), "logging_steps": plan.log_every,
         "save_steps": plan.save_every, "save_total_limit": 2, "remove_unused_columns": False, "report_to": [], "use_cpu": plan.device == "cpu",
         "disable_tqdm": True, "dataloader_pin_memory": False, "bf16": plan.device != "cpu", "max_grad_norm": 1.0, "logging_nan_inf_filter": False,
         "log_level": "error", "activation_checkpointing": plan.checkpointing,

@@ -13,13 +13,8 @@ from utils.training.recipes import LLAVA_PT, THESIS, Recipe, Stage, Tune
 
 BASE = runs.ROOT / "data" / "base"
 PAGE = runs.ROOT / "docs" / "planner.md"
-# Shape, tokens of the largest picture, and views of the tower that make them; llava-pt takes the scale's model.
-SHAPES = {
-    "llava-ndino": ("llava-hf/llama3-llava-next-8b-hf", 2928, 5),
-    "amalia-vl": ("amalia-llm/AMALIA-VL-SFT", 7800, 11),
-    "mblip": ("Gregor/mblip-mt0-xl", 32, 1),
-    "mblip-bloomz": ("Gregor/mblip-bloomz-7b", 32, 1),
-}
+# Tokens of the largest picture, and views of the tower that make them; llava-pt takes the scale's model.
+LARGEST = {"llava-ndino": (2928, 5), "amalia-vl": (7800, 11), "mblip": (32, 1), "mblip-bloomz": (32, 1)}
 # LLaVA-OneVision's single-image stage: every part learns (arXiv 2408.03326; LLaVA-VL/LLaVA-NeXT scripts/train).
 ONEVISION = Stage("single-image", "3.2M", {"vision": Tune("full", 2e-6)} | {p: Tune("full", 1e-5) for p in ("projector", "llm", "embeddings")})
 LABELS = {
@@ -43,9 +38,9 @@ def gb(size: float) -> str:
 def setting_of(recipe: Recipe, stage: Stage, scale: Scale, **changes) -> Setting:
     """The planner's setting for a stage of a recipe at a scale; `changes` replace its fields."""
     given = {name: value for name, value in changes.items() if value is not None}
-    if recipe.name in SHAPES:
-        model, image_tokens, views = SHAPES[recipe.name]
-        start = {"model": model, "image_tokens": image_tokens, "views": views, "length": stage.max_length or 2048, "batch": 1}
+    if recipe.shape:
+        image_tokens, views = LARGEST[recipe.name]
+        start = {"model": recipe.shape, "image_tokens": image_tokens, "views": views, "length": stage.max_length or 2048, "batch": 1}
     else:
         model = str(BASE) if scale.weights == "data" else scale.weights
         start = {
@@ -86,9 +81,9 @@ def doubts(recipe: Recipe, stage: Stage, setting: Setting) -> list[str]:
 
 def work(recipe: Recipe, stage: Stage, scale: Scale, setting: Setting) -> float | None:
     """Tokens the stage trains on; None where neither the scale nor the recipe says how many rows there are."""
-    if scale.steps and recipe.name not in SHAPES:
+    if scale.steps and not recipe.shape:
         return scale.steps * scale.batch * setting.length
-    if recipe.name not in SHAPES:
+    if not recipe.shape:
         return planner.corpus_tokens(setting)
     rows = stage.max_steps * stage.batch if stage.max_steps and stage.batch else stage.rows and stage.rows * (stage.epochs or 1)
     return rows and rows * min(setting.length, planner.tokens_of(setting) + planner.PROMPT + planner.TEXT)

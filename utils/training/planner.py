@@ -10,9 +10,10 @@ from utils.training.gpus import Gpu, room
 from utils.training.recipes import Stage
 
 SIZES = {"float32": 4.0, "bfloat16": 2.0, "nf4": 2.0}  # bytes of a weight that nf4 leaves alone: bf16
-# Share of a row's text that carries loss, and text tokens of a conversation: no paper says them, so both are assumed.
+# Share of a row's text that carries loss, and text tokens of a conversation: no paper says them, so both are assumed. English
+# conversations have about 274 by the files' sizes (benchmarks/sharing.py); Portuguese takes more pieces in Llama's tokenizer.
 LABELLED, TEXT = 0.5, 400
-# LLaVA-Instruct (haotian-liu/LLaVA docs/Data.md; arXiv 2304.08485): pictures, conversations.
+# LLaVA-Instruct: pictures as users of the files count them, conversations as in haotian-liu/LLaVA issue 657.
 PICTURES, CONVERSATIONS = 81_479, 157_712
 PROMPT = 45  # tokens of system text beside the picture, vicuna_v1 in Llama's tokenizer: assumed
 
@@ -122,9 +123,9 @@ def tensors(setting: Setting) -> list[Tensor]:
         size = round(count * SIZES[setting.base])
         if setting.base == "nf4" and linear and part == "llm":
             size = math.ceil(count / 2) + 4 * math.ceil(count / 64)
-        # Under PEFT only input embeddings are copied and learn; a tied output matrix is the same one.
-        copied = rank and full and part in ("resampler", "projector", "embeddings") and "lm_head" not in name
-        if full and not rank:
+        # PEFT copies the modules that it trains in full; a parameter that is no module learns in its place (see adapter.py).
+        copied = rank and full and not name.endswith(("query_tokens", "image_newline"))
+        if full and not copied:
             found.append(Tensor(part, "weights", count, 4 * count, moves, _states(setting, count) if moves else 0))
         else:
             found.append(Tensor(part, "weights", count, size, False))
@@ -155,16 +156,39 @@ def learning(setting: Setting) -> activations.Learns:
     """What learns, as the activation formulas ask for it."""
     tune, rank = setting.stage.tune, rank_of(setting)
     full = {part for part, how in tune.items() if how.how == "full"}
-    tied = not any("lm_head" in name for name, _, _ in named_shapes(setting.model))
     return activations.Learns(
         llm="lora" if rank else "full" if "llm" in full else "", rank=rank, projector="projector" in full, vision="vision" in full,
-        embeddings="embeddings" in full, head="embeddings" in full and (tied or not rank),
+        embeddings="embeddings" in full, head="embeddings" in full,
     )  # fmt: skip
 
 
 def batch_of(setting: Setting) -> activations.Batch:
-    rows = setting.batch
-    return activations.Batch(rows, setting.length, rows * setting.pictures * setting.views, setting.labelled)
+    """The batch of an average LLaVA-Instruct row, all rows in one sequence: the system text once, then pictures and conversations."""
+    tokens, pictures = setting.batch * setting.length, setting.batch * setting.pictures
+    branches = max(pictures, round(pictures * CONVERSATIONS / PICTURES))
+    before = tokens_of(setting) + PROMPT
+    text = max(0, tokens - pictures * before)
+    branch_keys, picture_keys = branches * before + text, pictures * before
+    masked = round(branch_keys * text / branches) + tokens_of(setting) * picture_keys
+    asked = round(setting.labelled * branch_keys / branches)
+    return activations.Batch(tokens, pictures * setting.views, setting.labelled, picture_keys + branch_keys, masked, branch_keys, asked)
+
+
+def counted(batch: dict, views: int) -> activations.Batch:
+    """The same counts of a real batch of `lay_out`, with `views` pictures for the tower."""
+    import torch
+
+    from utils.training.spans import read_spans
+
+    spans, asked = read_spans(batch["spans"], torch.float32), batch["asked"]
+    keys = [sum(spans[n].end - spans[n].start for n in span.seen) for span in spans]
+    asks = [int(((asked >= span.start) & (asked < span.end)).sum()) for span in spans]
+    copied = [n if len(span.seen) > 1 else 0 for n, span in zip(keys, spans, strict=True)]
+    masks = [span.mask.numel() if span.mask is not None else 0 for span in spans]
+    return activations.Batch(
+        batch["input_ids"].shape[1], views, len(asked), sum(copied), sum(masks), sum(n for n, a in zip(copied, asks, strict=True) if a),
+        sum(n * a for n, a in zip(keys, asks, strict=True)),
+    )  # fmt: skip
 
 
 def modelled(config) -> bool:
@@ -216,16 +240,18 @@ def time(setting: Setting, card: Gpu) -> Time:
 
     Forward 2N and backward through the activations 2N for every weight that a token passes (N: language model and, at
     labelled positions, the output matrix); 2N more for weights that learn: 4N with a frozen base, 6N in full (Kaplan et
-    al., arXiv 2001.08361, section 2.1). Attention adds 4 x length x width a layer, forward, and twice that backward:
-    a masked kernel computes the whole square. Checkpointing computes the forward pass once more, which MFU does not count.
+    al., arXiv 2001.08361, section 2.1). Attention adds 4 x keys x width a layer and token, forward, and twice that backward. The last layer's queries, output and MLP run at labelled positions
+    only. Checkpointing computes the forward pass once more, which MFU does not count.
     """
     config, rows, learns = config_of(setting.model), tensors(setting), learning(setting)
     text = config.text_config
     share = setting.labelled / (setting.batch * setting.length)
     width, layers = text.hidden_size, text.num_hidden_layers
-    base = sum(t.count for t in rows if t.part == "llm" and t.kind == "weights") + share * text.vocab_size * width
-    adapter = sum(t.count for t in rows if t.kind == "adapter")
-    attention = 4 * setting.length * width * layers
+    llm, adapter = (sum(t.count for t in rows if t.part == "llm" and t.kind == kind) for kind in ("weights", "adapter"))
+    keys = width * text.num_key_value_heads // text.num_attention_heads  # what stays of the last layer: keys and values
+    skipped = (1 - share) * (1 - 2 * width * keys / (llm / layers)) / layers
+    base, adapter = llm * (1 - skipped) + share * text.vocab_size * width, adapter * (1 - skipped)
+    attention = 4 * width * (looked(setting) * (layers - 1) + share * looked(setting))
     weight_gradients = 2 * base if learns.llm == "full" else 2 * adapter
     forward = 2 * (base + adapter) + attention
     seen = setting.pictures * setting.views * activations.view_tokens(config.vision_config) / setting.length
@@ -236,6 +262,11 @@ def time(setting: Setting, card: Gpu) -> Time:
     step = done * setting.batch * setting.accumulate * setting.length / (card.peak * card.busy) + moved / card.bandwidth
     assumed = (f"{card.busy:.0%} of the peak reached", f"{LABELLED:.0%} of the text carries loss")
     return Time(model, done, setting.batch * setting.accumulate * setting.length / step, assumed)
+
+
+def looked(setting: Setting) -> float:
+    """Keys that an average token looks at: a masked kernel computes whole rectangles (see spans.py)."""
+    return batch_of(setting).masked / (setting.batch * setting.length)
 
 
 def corpus_tokens(setting: Setting) -> float:

@@ -5,17 +5,18 @@ tokens; here ids and labels are made together, and TRL does what it is good at: 
 """
 
 import copy
+import itertools
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from utils.corpus.conversations import turns_of
-from utils.corpus.images import inside, load_picture
-from utils.models.pixels import to_pixels
 from utils.models.prompts import IGNORE, VICUNA_V1, PromptFormat, encode_turns
-from utils.training.adapter import lora_config, ready
-from utils.training.loop import Plan, StageMethods, freeze_absent, trainer_options
+from utils.training.adapter import free_loose, freeze_absent, lora_config, ready
+from utils.training.features import picture_of
+from utils.training.loop import Plan, StageMethods, trainer_options
 from utils.training.recipes import Stage
 
 BETA = 0.1  # reported: arXiv 2305.18290, appendix B
@@ -47,21 +48,28 @@ def pair_of(row: dict, tokenizer, room: int, prompt: PromptFormat = VICUNA_V1) -
 
 @dataclass(frozen=True)
 class PairCollator:
-    """Rows of `pair_of` to the tensors that TRL wants: all chosen conversations, then all rejected ones, each with its picture."""
+    """Rows of `pair_of` to the tensors that TRL wants: all chosen conversations, then all rejected ones, each with its picture.
 
-    prefix: tuple[int, ...]
+    Pictures are (rows, 3, side, side); tiled ones (rows, most views, 3, side, side) with their sizes, blank views behind.
+    """
+
+    prefix_of: Callable[[str], tuple[int, ...]]
     tokenizer: object
     images: Path
-    size: int
+    config: object
 
     def __call__(self, rows: list[dict]) -> dict:
-        whole = [[*self.prefix, *row[side]] for side in SIDES for row in rows]
-        learnt = [[0] * len(self.prefix) + row[f"{side}_learnt"] for side in SIDES for row in rows]
+        whole = [[*self.prefix_of(row["picture"]), *row[side]] for side in SIDES for row in rows]
+        learnt = [
+            [0] * (len(ids) - len(row[side])) + row[f"{side}_learnt"] for ids, (side, row) in zip(whole, itertools.product(SIDES, rows), strict=True)
+        ]
         pad = lambda lists, value: torch.nn.utils.rnn.pad_sequence([torch.tensor(x) for x in lists], True, value)  # noqa: E731
-        pixels = torch.stack([to_pixels(load_picture(inside(self.images, row["picture"])), self.size) for row in rows])
-        return {
+        shown = [picture_of(self.config, self.images, row["picture"]) for row in rows] * len(SIDES)
+        views = torch.nn.utils.rnn.pad_sequence([one["pixels"] for one in shown], True)
+        tiled = {"image_sizes": torch.cat([one["image_sizes"] for one in shown])} if "image_sizes" in shown[0] else {}
+        return tiled | {
             "input_ids": pad(whole, self.tokenizer.pad_token_id), "attention_mask": pad([[1] * len(ids) for ids in whole], 0),
-            "completion_mask": pad(learnt, 0), "pixel_values": torch.cat([pixels, pixels]),
+            "completion_mask": pad(learnt, 0), "pixel_values": views if tiled else views[:, 0],
         }  # fmt: skip
 
 
@@ -87,11 +95,13 @@ def preference_trainer(model, pairs: list[dict], collate: PairCollator, stage: S
     if config is None:
         reference = copy.deepcopy(model).requires_grad_(False)
         freeze_absent(model, stage.tune)
-    options = trainer_options(folder, stage, plan) | {"gradient_checkpointing": None, "max_length": None, "beta": BETA}
+    options = trainer_options(folder, stage, plan) | {"gradient_checkpointing": None, "max_length": None, "beta": stage.beta or BETA}
     trainer = PreferenceTrainer(
         model=model, ref_model=reference, args=DPOConfig(**options), train_dataset=Dataset.from_list(pairs), data_collator=collate,
         processing_class=collate.tokenizer, callbacks=[progress], peft_config=config,
     )  # fmt: skip
     trainer.stage, trainer.rate = stage, plan.rate
+    if config is not None:
+        free_loose(trainer.model, stage)
     ready(trainer.model, stage)
     return trainer

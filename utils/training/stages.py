@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -14,15 +15,17 @@ import torch
 from utils import runs
 from utils.corpus.conversations import read_rows
 from utils.models import load
-from utils.models.load import image_size, image_tokens, load_model, load_start
-from utils.models.prompts import PROMPTS, encode_prefix
+from utils.models.load import load_model, load_start
+from utils.models.prompts import PROMPTS, image_id
 from utils.scales import Scale
 from utils.training import processes
 from utils.training.adapter import adapt, merged, merged_from
-from utils.training.data import PackCollator, PackedRows, cache_features, mix, packs_of, schedule
+from utils.training.data import PackCollator, PackedRows, mix, packs_of, schedule
+from utils.training.features import cache_features, prefixes
 from utils.training.loop import HISTORY, Plan, fit, history_of
 from utils.training.packing import pack_length
 from utils.training.preference import PairCollator, pair_of
+from utils.training.querying import QueryCollator, is_queried
 from utils.training.recipes import Recipe, Stage
 from utils.training.vocabulary import align_vocabulary, parallel_texts, untrained_pieces
 
@@ -49,12 +52,12 @@ def _choice(name: str, default: int) -> int:
 
 
 def plan_of(scale: Scale, stage: Stage, tokens: int, seed: int, steps: int | None = None) -> Plan:
-    """Steps from the scale's cap, or from the stage's epochs over `tokens` where there is no cap.
+    """Steps from the scale's cap; where there is none, the stage's own number, or its epochs over `tokens`.
 
     The environment variables CHECKPOINTING (0 or 1; 1 on a GPU unless told) and ACCUMULATE (batches a step is split into; 1)
     choose how memory is saved.
     """
-    steps = steps or scale.steps or max(1, round((stage.epochs or 1) * tokens / (scale.batch * scale.row_tokens)))
+    steps = steps or scale.steps or stage.max_steps or max(1, round((stage.epochs or 1) * tokens / (scale.batch * scale.row_tokens)))
     every = max(1, min(100, steps // 4))
     return Plan(
         steps, scale.batch, seed, scale.rate, scale.max_rank, scale.device, save_every=every, log_every=max(1, steps // 50),
@@ -62,14 +65,14 @@ def plan_of(scale: Scale, stage: Stage, tokens: int, seed: int, steps: int | Non
     )  # fmt: skip
 
 
-def _inputs(stage: Stage, scale: Scale, corpus: Corpus, seed: int, steps: int | None, before: Path | None) -> str:
+def _inputs(recipe: Recipe, stage: Stage, scale: Scale, corpus: Corpus, seed: int, steps: int | None, before: Path | None) -> str:
     """What decides a stage's result; file dates do not, nor how many processes or batches share a step."""
     files = [runs.file_hash(path) for path in (*corpus.translated, *corpus.english)]
     if before:
         start = [runs.file_hash(path) for path in sorted(before.glob("*.safetensors"))]
     else:
         start = runs.file_hash(load.SHIPPED / "model.safetensors") if scale.weights == "data" else scale.weights
-    return runs.text_hash(dataclasses.asdict(stage), dataclasses.asdict(scale), files, start, seed, steps, os.environ.get("WEIGHTS"))
+    return runs.text_hash(dataclasses.asdict(stage), dataclasses.asdict(scale), files, start, recipe.shape, seed, steps, os.environ.get("WEIGHTS"))
 
 
 def train_stage(
@@ -82,7 +85,7 @@ def train_stage(
     """
     processes.join(scale.device)
     folder = stage_folder(scale, language, recipe, stage)
-    inputs = _inputs(stage, scale, corpus, seed, steps, before)
+    inputs = _inputs(recipe, stage, scale, corpus, seed, steps, before)
     if processes.is_main():
         runs.output_folder(*folder.relative_to(runs.outputs()).parts)
     with runs.lock(folder) if processes.is_main() else contextlib.nullcontext():
@@ -101,46 +104,66 @@ def train_stage(
         )
 
 
-def _start(scale: Scale, before: Path | None):
+def _start(scale: Scale, recipe: Recipe, before: Path | None):
     """(model, tokenizer) that a stage starts from; raises UserError when 4-bit loading is wanted and bitsandbytes is not there."""
     if before:
         return load_model(before, scale)
     if scale.four_bit and os.environ.get("WEIGHTS") != "random" and importlib.util.find_spec("bitsandbytes") is None:
         raise runs.UserError(f"scale {scale.name} loads weights in 4 bits, and bitsandbytes is missing; pip install -r requirements-gpu.txt")
-    return load_start(scale)
+    return load_start(scale, name=recipe.shape or None)
 
 
 def _train(scale: Scale, recipe: Recipe, stage: Stage, corpus: Corpus, seed: int, steps: int | None, before: Path | None, folder: Path) -> dict:
     """Run a stage and write its model; returns what the manifest tells about it."""
     runs.seed_all(seed)
-    model, tokenizer = _start(scale, before)
+    model, tokenizer = _start(scale, recipe, before)
     dtype = model.dtype
     aligned = _align(model, tokenizer, corpus, stage, scale)
-    prefix = encode_prefix(tokenizer, image_tokens(model), PROMPTS[stage.prompt])
-    if stage.objective == "preference":
-        data = [pair_of(row, tokenizer, stage.max_length - len(prefix), PROMPTS[stage.prompt]) for row in _rows(corpus.translated)]
-        plan = plan_of(scale, stage, len(data) * scale.row_tokens, seed, steps)  # a pair takes a row
-        counts = {"pairs": len(data), "pictures": len({pair["picture"] for pair in data})}
-        collate = PairCollator(tuple(prefix), tokenizer, corpus.images, image_size(model))
-    else:
-        packs = _packs(corpus, tokenizer, len(prefix), stage, seed)
-        plan = plan_of(scale, stage, sum(pack_length(p, len(prefix)) for p in packs), seed, steps)
-        pictures = sorted({pack.picture for pack in packs})
-        features = cache_features(model, pictures, corpus.images, image_size(model)) if "vision" not in stage.tune else None
-        order = schedule(packs, len(prefix), scale.row_tokens, plan.steps * plan.batch, seed)
-        data = PackedRows(packs, order, corpus.images, image_size(model), features)
-        counts = {"packs": len(packs), "pictures": len(pictures)}
-        collate = PackCollator(tuple(prefix), tokenizer.pad_token_id)
+    make = _pairs if stage.objective == "preference" else _packed
+    data, collate, plan, counts = make(scale, stage, corpus, model, tokenizer, seed, steps)
+    if stage.objective != "preference":  # TRL attaches the adapter itself
         model = adapt(model, stage, plan.max_rank)
     trainer = fit(model, data, collate, stage, plan, folder, f"{recipe.name}, {stage.name}")
     parameters = list(trainer.model.parameters())
     trained = {"trained": sum(p.numel() for p in parameters if p.requires_grad), "all": sum(p.numel() for p in parameters)}
     with runs.full_disk_told(folder):
-        _export(_whole(trainer, scale, stage, corpus, before, folder), tokenizer, folder / "model", dtype)
+        _export(_whole(trainer, scale, recipe, stage, corpus, before, folder), tokenizer, folder / "model", dtype, stage.prompt)
     return {
         "steps": plan.steps, **counts, "parameters": trained, "aligned_pieces": aligned, "history": history_of(trainer), "device": plan.device,
         "threads": torch.get_num_threads(), "processes": processes.count(),
     }  # fmt: skip
+
+
+def _room(model, stage: Stage) -> int:
+    """Tokens a conversation may have with its picture: the stage's, where the model has so many positions."""
+    return min(stage.max_length, getattr(model.config.text_config, "max_position_embeddings", stage.max_length))
+
+
+def _pairs(scale: Scale, stage: Stage, corpus: Corpus, model, tokenizer, seed: int, steps: int | None) -> tuple:
+    """(data, collator, plan, counts) of a preference stage; a pair takes a row of the scale's."""
+    form = PROMPTS[stage.prompt]
+    collate = PairCollator(prefixes(tokenizer, model.config, corpus.images, form), tokenizer, corpus.images, model.config)
+    data = [pair_of(row, tokenizer, _room(model, stage) - len(collate.prefix_of(row["image"])), form) for row in _rows(corpus.translated)]
+    counts = {"pairs": len(data), "pictures": len({pair["picture"] for pair in data})}
+    return data, collate, plan_of(scale, stage, len(data) * scale.row_tokens, seed, steps), counts
+
+
+def _packed(scale: Scale, stage: Stage, corpus: Corpus, model, tokenizer, seed: int, steps: int | None) -> tuple:
+    """(data, collator, plan, counts) of a stage that learns from rows of packs."""
+    prefix_of = prefixes(tokenizer, model.config, corpus.images, PROMPTS[stage.prompt])
+    packs = _packs(corpus, tokenizer, prefix_of, stage, _room(model, stage), seed)
+    prefix = packs[0].prefix
+    plan = plan_of(scale, stage, sum(pack_length(p, len(prefix)) for p in packs), seed, steps)
+    pictures = sorted({pack.picture for pack in packs})
+    features = cache_features(model, pictures, corpus.images) if "vision" not in stage.tune else None
+    order = schedule(packs, len(prefix), scale.row_tokens, plan.steps * plan.batch, seed)
+    data = PackedRows(packs, order, corpus.images, model.config, features)
+    if is_queried(model):
+        start = model.language_model.config.decoder_start_token_id if model.language_model.config.is_encoder_decoder else None
+        collate = QueryCollator(prefix, tokenizer.pad_token_id, start)
+    else:
+        collate = PackCollator(prefix, image_id(tokenizer))
+    return data, collate, plan, {"packs": len(packs), "pictures": len(pictures)}
 
 
 def _align(model, tokenizer, corpus: Corpus, stage: Stage, scale: Scale) -> int:
@@ -158,11 +181,10 @@ def _rows(files: tuple[Path, ...]) -> list[dict]:
     return rows
 
 
-def _packs(corpus: Corpus, tokenizer, prefix_length: int, stage: Stage, seed: int) -> list:
-    prompt = PROMPTS[stage.prompt]
-    translated = packs_of(_rows(corpus.translated), tokenizer, prefix_length, stage.max_length, prompt)
+def _packs(corpus: Corpus, tokenizer, prefix_of: Callable, stage: Stage, room: int, seed: int) -> list:
+    make = lambda rows: packs_of(rows, tokenizer, 0, room, PROMPTS[stage.prompt], prefix_of)  # noqa: E731
     english = [row for path in corpus.english for row in read_rows(path)] if stage.replay else []
-    return mix(translated, packs_of(english, tokenizer, prefix_length, stage.max_length, prompt), stage.replay, seed)
+    return mix(make(_rows(corpus.translated)), make(english), stage.replay, seed)
 
 
 def _clear_other_inputs(folder: Path, inputs: str) -> None:
@@ -180,7 +202,7 @@ def _clear_other_inputs(folder: Path, inputs: str) -> None:
         runs.write_json(mark, inputs)
 
 
-def _whole(trainer, scale: Scale, stage: Stage, corpus: Corpus, before: Path | None, folder: Path):
+def _whole(trainer, scale: Scale, recipe: Recipe, stage: Stage, corpus: Corpus, before: Path | None, folder: Path):
     """The trained model in one piece, adapter merged; None in the processes that do not write.
 
     Where the trainer holds shards of it (FSDP, DeepSpeed) or four bits of its weights, what was trained is gathered on disk
@@ -193,16 +215,17 @@ def _whole(trainer, scale: Scale, stage: Stage, corpus: Corpus, before: Path | N
     if not processes.is_main():
         return None
     plain = dataclasses.replace(scale, device="cpu", four_bit=False)
-    model, tokenizer = _start(plain, before)
+    model, tokenizer = _start(plain, recipe, before)
     _align(model, tokenizer, corpus, stage, plain)
     return merged_from(model, folder / "trained")
 
 
-def _export(model, tokenizer, folder: Path, dtype: torch.dtype) -> None:
+def _export(model, tokenizer, folder: Path, dtype: torch.dtype, prompt: str) -> None:
     """The whole model in llava-hf layout and in the start model's precision; written beside, then renamed."""
     if processes.is_main():
         beside = folder.with_name("model.part")
         shutil.rmtree(beside, ignore_errors=True)
+        model.config.prompt = prompt  # so that whoever asks it asks as it learnt
         model.to(dtype).save_pretrained(beside)
         tokenizer.save_pretrained(beside)
         shutil.rmtree(folder, ignore_errors=True)

@@ -17,6 +17,7 @@ _ALL_PARTS = {"vision": Tune("full", 2e-6), "projector": Tune("full", 1e-5), "ll
 
 LLAVA_NDINO = Recipe(
     name="llava-ndino",
+    shape="llava-hf/llama3-llava-next-8b-hf",
     start="CLIP and LLaMA-3-8B base (not instruct)",
     vision="CLIP ViT-L/14, 336 pixels",
     connector="MLP of two layers",
@@ -89,6 +90,7 @@ _NOT_FOUND = "abstract of arXiv 2606.19100 and the model cards; not read: the co
 
 AMALIA_VL = Recipe(
     name="amalia-vl",
+    shape="amalia-llm/AMALIA-VL-SFT",
     start="a vision encoder and AMALIA-9B",
     vision="SigLIP class, 384 pixels",
     connector="MLP of two layers",
@@ -169,6 +171,7 @@ _MBLIP_FACTS = (
 
 MBLIP = Recipe(
     name="mblip",
+    shape="Gregor/mblip-mt0-xl",
     start="BLIP-2 (Flan-T5-XL) without its language model, and mT0-XL",
     vision="EVA ViT-g/14, 224 pixels",
     connector="Q-Former with 32 queries, then one linear layer",
@@ -197,6 +200,7 @@ MBLIP = Recipe(
 # The decoder-only shape starts from a random projection: its README line has no warm-up checkpoint.
 MBLIP_BLOOMZ = Recipe(
     name="mblip-bloomz",
+    shape="Gregor/mblip-bloomz-7b",
     start="BLIP-2 (Flan-T5-XL) without its language model and projection, and BLOOMZ-7b1",
     vision=MBLIP.vision,
     connector=MBLIP.connector,
@@ -208,7 +212,7 @@ MBLIP_BLOOMZ = Recipe(
     facts=_MBLIP_FACTS,
 )
 
-# All systems that the course describes. Not all can be trained here yet: those are in RECIPES.
+# All systems that the course describes and trains.
 SYSTEMS = {recipe.name: recipe for recipe in (LLAVA_PT, LLAVA_NDINO, AMALIA_VL, MBLIP, MBLIP_BLOOMZ)}
 
 

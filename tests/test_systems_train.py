@@ -1,0 +1,186 @@
+"""The other systems through the same door: every stage of every recipe trains, changes only what it tunes, stops and goes on."""
+
+import dataclasses
+import json
+
+import pytest
+import torch
+
+from tests.test_training import fingerprint
+from tests.training_runs import preference_rows
+from utils.corpus.images import load_picture
+from utils.corpus.scenes.instruct import PARTS
+from utils.evaluation.generate import answer_all
+from utils.models.load import load_folder, load_start, open_model
+from utils.models.prompts import IGNORE, encode_prefix, encode_turns, image_id
+from utils.models.small import small_blip2, small_next
+from utils.models.tiling import picture_inputs, picture_tokens
+from utils.runs import UserError
+from utils.scales import TINY
+from utils.training import stages
+from utils.training.adapter import adapt, free_loose, loose_parameters, merged, merged_from
+from utils.training.data import PackCollator, packs_of
+from utils.training.features import cache_features, joined, picture_of, prefixes
+from utils.training.loop import Plan, fit
+from utils.training.objective import language_loss, loss_of
+from utils.training.packing import Pack
+from utils.training.querying import QueryCollator, answers_of, queried_loss
+from utils.training.recipes import Stage, Tune, recipe
+from utils.training.stages import Corpus, stage_folder, train_stage
+from utils.training.systems import SYSTEMS
+
+SMALL = dataclasses.replace(TINY, name="small", steps=2, batch=2, row_tokens=300, max_rank=4, rate=30.0)
+OTHERS = [name for name in SYSTEMS if name != "llava-pt"]
+
+
+@pytest.fixture()
+def files(corpus, tmp_path):
+    """A little of everything: questions, captions, and pairs for preferences."""
+    rows = json.loads((corpus / PARTS[0]).read_text())[:6] + json.loads((corpus / PARTS[1]).read_text())[:6]
+    for name, some in (("rows", rows), ("pairs", preference_rows(corpus, 6))):
+        (tmp_path / f"{name}.json").write_text(json.dumps(some))
+    return {name: Corpus((tmp_path / f"{name}.json",), (), corpus / "images") for name in ("rows", "pairs")}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_every_stage_trains_from_the_one_before_and_changes_only_what_it_tunes(name, files, corpus):
+    chosen, before = recipe(name), None
+    for stage in chosen.stages:
+        stage = dataclasses.replace(stage, replay=0.0)
+        model, tokenizer = load_folder(before) if before else load_start(SMALL, name=chosen.shape)
+        if stage.name == chosen.stages[0].name and not before:
+            assert type(model).__name__ == stages.load.shape(chosen.shape).cls
+        start = fingerprint(model)
+        data = files["pairs" if stage.objective == "preference" else "rows"]
+        manifest = train_stage(SMALL, "pt-BR", chosen, stage, data, before=before)
+        before = stage_folder(SMALL, "pt-BR", chosen, stage) / "model"
+        model, tokenizer = load_folder(before)
+        end = fingerprint(model)
+        assert {part for part in start if start[part] != end[part]} == set(stage.tune), stage.name
+        assert manifest["complete"] and model.config.prompt == stage.prompt
+    picture = load_picture(next((corpus / "images").glob("*.png")))
+    answers = answer_all(model, tokenizer, [picture] * 2, ["What is it?", "Is there a dog in the picture?"], max_new_tokens=3)
+    assert len(answers) == 2 and all(isinstance(answer, str) for answer in answers)
+
+
+def tall(corpus, tmp_path):
+    """Pictures of three shapes: each asks for other tiles."""
+    source = load_picture(next((corpus / "images").glob("*.png")))
+    for name, size in (("square.png", (96, 96)), ("tall.png", (60, 200)), ("wide.png", (300, 80))):
+        source.resize(size).save(tmp_path / name)
+    return ["square.png", "tall.png", "wide.png"]
+
+
+@pytest.mark.parametrize("tower,cls", [("clip", "LlavaNextForConditionalGeneration"), ("siglip", "LlavaNextForConditionalGeneration"),
+                                       ("siglip", "LlavaOnevisionForConditionalGeneration")], ids=["CLIP", "SigLIP", "OneVision"])  # fmt: skip
+@pytest.mark.parametrize("cached", [False, True], ids=["pixels", "cached"])
+def test_tiled_pictures_in_one_row_equal_the_classs_own_loss(tower, cls, cached, tokenizer, corpus, tmp_path):
+    model = small_next(tokenizer, tower, cls=cls).eval()
+    names = tall(corpus, tmp_path)
+    prefix_of = prefixes(tokenizer, model.config, tmp_path)
+    assert len({len(prefix_of(name)) for name in names}) == 3
+    features = cache_features(model, names, tmp_path)
+    texts = [[("What is it?", "A dog.")], [("Where?", "On the left."), ("Really?", "Yes.")], [("How many?", "Three.")]]
+    packs = [Pack(name, (encode_turns(tokenizer, turns),), prefix_of(name)) for name, turns in zip(names, texts, strict=True)]
+    pictures = [features[n] if cached else picture_of(model.config, tmp_path, n) for n in names]
+    loss = language_loss(model, PackCollator((), image_id(tokenizer))([{"packs": packs, "pictures": pictures}]))
+    total, count = 0.0, 0
+    for pack in packs:
+        ids, labels = pack.branches[0]
+        shown = picture_inputs(model.config, load_picture(tmp_path / pack.picture))
+        row, told = torch.tensor([[*pack.prefix, *ids]]), torch.tensor([[IGNORE] * len(pack.prefix) + labels])
+        learnt = sum(label != IGNORE for label in labels)
+        total += model(input_ids=row, attention_mask=torch.ones_like(row), labels=told, use_cache=False, **shown).loss.item() * learnt
+        count += learnt
+    assert loss.item() == pytest.approx(total / count, abs=1e-5)
+
+
+@pytest.mark.parametrize("language", ["mt5", "bloom", "opt"])
+def test_queried_rows_equal_the_classs_own_loss(language, tokenizer, corpus):
+    model = small_blip2(tokenizer, language).eval()
+    prefix = encode_prefix(tokenizer, picture_tokens(model.config, (1, 1)))
+    names = sorted(path.name for path in (corpus / "images").glob("*.png"))[:2]
+    turns = [[("What is it?", "A dog."), ("Where is it?", "On the left, at the top.")], [("How many cats?", "Three.")]]
+    packs = [Pack(name, (encode_turns(tokenizer, told),)) for name, told in zip(names, turns, strict=True)]
+    start = tokenizer.pad_token_id if language == "mt5" else None
+    pictures = [picture_of(model.config, corpus / "images", name) for name in names]
+    batch = QueryCollator(tuple(prefix), tokenizer.pad_token_id, start)([{"packs": packs, "pictures": pictures}])
+    assert loss_of(model, "lm") is queried_loss
+    total, count = 0.0, 0
+    for pack, picture in zip(packs, pictures, strict=True):
+        ids, labels = pack.branches[0]
+        rows = answers_of(ids, labels) if language == "mt5" else [(ids, labels)]
+        for read, told in rows:
+            row = torch.tensor([[*prefix, *read]])
+            labels_ = torch.tensor([told if language == "mt5" else [IGNORE] * len(prefix) + told])
+            learnt = sum(label != IGNORE for label in told)
+            out = model(input_ids=row, attention_mask=torch.ones_like(row), labels=labels_, pixel_values=picture["pixels"])
+            total, count = total + out.loss.item() * learnt, count + learnt
+    assert queried_loss(model, batch).item() == pytest.approx(total / count, abs=1e-4)
+    assert len(batch["targets"]) == count == sum(label != IGNORE for pack in packs for label in pack.branches[0][1])
+    with pytest.raises(ValueError, match="no token of this batch carries loss"):
+        queried_loss(model, batch | {"asked": torch.tensor([])})
+
+
+class Rows(list):
+    order = None  # as given
+
+
+def test_queries_learn_beside_an_adapter_are_saved_with_it_and_come_back(tokenizer, corpus, tmp_path):
+    stage = Stage("x", "rows", {"resampler": Tune("full", 1e-2), "projector": Tune("full", 1e-2), "llm": Tune("lora", 1e-2, 4, 8)})
+    rows = json.loads((corpus / PARTS[0]).read_text())[:4]
+    prefix = tuple(encode_prefix(tokenizer, 8))
+
+    def trained(steps: int, folder):
+        model = small_blip2(tokenizer, seed=3)
+        torch.manual_seed(0)
+        packs = packs_of(rows, tokenizer, len(prefix), 1024)
+        data = Rows({"packs": [pack], "pictures": [picture_of(model.config, corpus / "images", pack.picture)]} for pack in (packs * 8)[:8])
+        collate = QueryCollator(prefix, tokenizer.pad_token_id, tokenizer.pad_token_id)
+        plan = Plan(steps=4, batch=2, seed=0, max_rank=4, save_every=1, log_every=1)
+        if steps < 4:  # stopped: the last rows cannot be read
+            data[6:] = [None] * 2
+        model = adapt(model, stage, 4)
+        try:
+            fit(model, data, collate, stage, plan, folder, "x")
+        except TypeError:
+            assert steps < 4
+        return model
+
+    whole = trained(4, tmp_path / "whole")
+    assert list(loose_parameters(whole)) == ["base_model.model.query_tokens"]
+    trained(2, tmp_path / "cut")
+    assert (tmp_path / "cut" / "checkpoints" / "checkpoint-2" / "beside_adapter.safetensors").exists()
+    again = trained(4, tmp_path / "cut")
+    last = tmp_path / "whole" / "checkpoints" / "checkpoint-4"
+    read = merged_from(small_blip2(tokenizer, seed=3), last)
+    assert fingerprint(merged(whole)) == fingerprint(merged(again)) == fingerprint(read)
+    assert not torch.equal(read.query_tokens, small_blip2(tokenizer, seed=3).query_tokens)
+
+
+def test_an_untied_output_matrix_learns_with_the_embeddings(tokenizer):
+    model, _ = open_model("llava-hf/llama3-llava-next-8b-hf", "tiny")
+    model.config.text_config.tie_word_embeddings = model.config.tie_word_embeddings = False
+    model.lm_head.weight = torch.nn.Parameter(model.lm_head.weight.clone())
+    stage = Stage("x", "rows", {"llm": Tune("lora", 1e-3, 4, 8), "embeddings": Tune("full", 1e-3), "projector": Tune("full", 1e-3)})
+    adapted = adapt(model, stage, 4)
+    learns = {name for name, p in adapted.named_parameters() if p.requires_grad and "lora_" not in name}
+    assert any("lm_head.modules_to_save" in name for name in learns) and any("embed_tokens.modules_to_save" in name for name in learns)
+    assert any(name.endswith("image_newline") for name in learns), "the line end's vector belongs to the projector"
+    free_loose(adapted, stage)
+    assert learns == {name for name, p in adapted.named_parameters() if p.requires_grad and "lora_" not in name}
+
+
+def test_a_stage_of_captions_needs_captions(tokenizer, files, corpus):
+    rows = json.loads((corpus / PARTS[0]).read_text())[:3]
+    assert all(len(row["conversations"]) > 2 for row in rows)
+    with pytest.raises(UserError, match="the prompt plain takes captions, rows of one turn, and there is none among 3 rows"):
+        packs_of(rows, tokenizer, 40, 1024, stages.PROMPTS["plain"])
+    with pytest.raises(UserError, match="no row|no rows"):
+        train_stage(SMALL, "pt-BR", recipe("mblip"), recipe("mblip").stages[0], Corpus((), (), corpus / "images"))
+
+
+def test_blank_views_stand_behind_the_pictures_with_fewer_tiles():
+    views = [{"pixels": torch.ones(n, 3, 4, 4), "image_sizes": torch.tensor([[4, 4 * n]])} for n in (1, 3)]
+    batch = joined(views)
+    assert batch["pixel_values"].shape == (4, 3, 4, 4) and batch["views"].tolist() == [1, 3] and batch["image_sizes"].tolist() == [[4, 4], [4, 12]]
