@@ -15,7 +15,7 @@ from utils.models.prompts import encode_prefix, image_id
 from utils.models.tiny import IMAGE_TOKENS, build_tiny
 from utils.scales import TINY, WORKSHOP
 from utils.training import stages
-from utils.training.adapter import adapt, merged, merged_from
+from utils.training.adapter import adapt, merged, merged_from, peft_forward
 from utils.training.data import PackCollator
 from utils.training.loop import part_of
 from utils.training.objective import language_loss, loss_as_forward
@@ -65,6 +65,31 @@ def test_layers_computed_twice_give_the_same_loss_and_gradients_and_keep_less(ki
     assert loss == pytest.approx(loss_again, abs=1e-6) and gradients.keys() == gradients_again.keys()
     assert max((gradients[name] - gradients_again[name]).abs().max().item() for name in gradients) < 1e-6
     assert kept_again < 0.5 * kept
+
+
+def test_the_lean_adapter_is_pefts_own_to_the_rounding(tokenizer, batch):
+    model = adapt(build_tiny(tokenizer, seed=5), LLAVA_PT.stages[0], 4).train()
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "lora_B" in name:
+                parameter.normal_(0.0, 0.05)
+
+    def found() -> tuple[float, dict]:
+        model.zero_grad()
+        loss = language_loss(model, batch)
+        loss.backward()
+        return loss.item(), {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
+
+    lean, gradients = found()
+    with model.disable_adapter(), torch.no_grad():
+        without = language_loss(model, batch).item()
+    peft_forward(model)
+    own, own_gradients = found()
+    assert lean == pytest.approx(own, abs=1e-6) and abs(lean - without) > 1e-3
+    assert gradients.keys() == own_gradients.keys()
+    assert max((gradients[name] - own_gradients[name]).abs().max().item() for name in gradients) < 1e-5
+    with model.disable_adapter(), torch.no_grad():
+        assert language_loss(model, batch).item() == pytest.approx(without, abs=1e-6)
 
 
 def test_a_plan_may_compute_layers_twice(tokenizer, corpus, tmp_path, monkeypatch):

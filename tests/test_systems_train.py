@@ -26,7 +26,7 @@ from utils.training.objective import language_loss, loss_of
 from utils.training.packing import Pack
 from utils.training.querying import QueryCollator, answers_of, queried_loss
 from utils.training.recipes import Stage, Tune, recipe
-from utils.training.stages import Corpus, stage_folder, train_stage
+from utils.training.stages import Corpus, stage_folder, train_recipe, train_stage
 from utils.training.systems import SYSTEMS
 
 SMALL = dataclasses.replace(TINY, name="small", steps=2, batch=2, row_tokens=300, max_rank=4, rate=30.0)
@@ -61,6 +61,17 @@ def test_every_stage_trains_from_the_one_before_and_changes_only_what_it_tunes(n
     picture = load_picture(next((corpus / "images").glob("*.png")))
     answers = answer_all(model, tokenizer, [picture] * 2, ["What is it?", "Is there a dog in the picture?"], max_new_tokens=3)
     assert len(answers) == 2 and all(isinstance(answer, str) for answer in answers)
+
+
+def test_a_later_stage_alone_starts_from_the_stage_before_that_was_trained(files):
+    chosen = recipe("mblip")
+    chosen = dataclasses.replace(chosen, stages=tuple(dataclasses.replace(s, replay=0.0) for s in chosen.stages))
+    both = train_recipe(SMALL, "pt-BR", chosen, files["rows"])
+    assert [manifest["stage"] for manifest in both] == ["warmup", "instruct"]
+    alone = train_recipe(SMALL, "pt-BR", chosen, files["rows"], names=("instruct",))
+    assert alone == both[1:], "the same start, so it skips itself"
+    with pytest.raises(ValueError, match="recipe mblip has no stage 'x'; it has: warmup, instruct"):
+        train_recipe(SMALL, "pt-BR", chosen, files["rows"], names=("x",))
 
 
 def tall(corpus, tmp_path):
@@ -176,7 +187,9 @@ def test_a_stage_of_captions_needs_captions(tokenizer, files, corpus):
     assert all(len(row["conversations"]) > 2 for row in rows)
     with pytest.raises(UserError, match="the prompt plain takes captions, rows of one turn, and there is none among 3 rows"):
         packs_of(rows, tokenizer, 40, 1024, stages.PROMPTS["plain"])
-    with pytest.raises(UserError, match="no row|no rows"):
+    with pytest.raises(UserError, match="stage prefer learns from pairs, and none of 12 rows has a worse answer under 'rejected'; give it files"):
+        train_stage(SMALL, "pt-BR", recipe("amalia-vl"), recipe("amalia-vl").stage("prefer"), files["rows"])
+    with pytest.raises(UserError, match="no rows in"):
         train_stage(SMALL, "pt-BR", recipe("mblip"), recipe("mblip").stages[0], Corpus((), (), corpus / "images"))
 
 

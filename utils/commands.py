@@ -89,8 +89,7 @@ def train(options: argparse.Namespace) -> int:
         os.environ["WEIGHTS"] = options.weights
     size, chosen = scale(options.scale), recipe(options.recipe)
     language(options.language)
-    if options.stages:
-        chosen = chosen.only(*options.stages)
+    chosen.only(*options.stages or ())  # a wrong name is told before a corpus is made
     if options.data:
         if not options.images:
             raise UserError("--data needs --images: the folder of the pictures")
@@ -100,7 +99,7 @@ def train(options: argparse.Namespace) -> int:
         corpus = Corpus(files, english, options.images)
     else:
         corpus = prepare_corpus(size, options.language)
-    for manifest in train_recipe(size, options.language, chosen, corpus):
+    for manifest in train_recipe(size, options.language, chosen, corpus, names=tuple(options.stages or ())):
         last = manifest["history"][-1]["loss"] if manifest["history"] else float("nan")
         print(f"{manifest['recipe']}, {manifest['stage']}: {manifest['steps']} steps, loss {last:.3f}, {manifest['seconds']:.0f} s")
     return 0

@@ -143,7 +143,13 @@ def _pairs(scale: Scale, stage: Stage, corpus: Corpus, model, tokenizer, seed: i
     """(data, collator, plan, counts) of a preference stage; a pair takes a row of the scale's."""
     form = PROMPTS[stage.prompt]
     collate = PairCollator(prefixes(tokenizer, model.config, corpus.images, form), tokenizer, corpus.images, model.config)
-    data = [pair_of(row, tokenizer, _room(model, stage) - len(collate.prefix_of(row["image"])), form) for row in _rows(corpus.translated)]
+    rows = _rows(corpus.translated)
+    if not any("rejected" in row for row in rows):
+        raise runs.UserError(
+            f"stage {stage.name} learns from pairs, and none of {len(rows)} rows has a worse answer under 'rejected'; "
+            f"give it files that have one: train --stages {stage.name} --data FOLDER --images FOLDER"
+        )
+    data = [pair_of(row, tokenizer, _room(model, stage) - len(collate.prefix_of(row["image"])), form) for row in rows]
     counts = {"pairs": len(data), "pictures": len({pair["picture"] for pair in data})}
     return data, collate, plan_of(scale, stage, len(data) * scale.row_tokens, seed, steps), counts
 
@@ -235,11 +241,18 @@ def _export(model, tokenizer, folder: Path, dtype: torch.dtype, prompt: str) -> 
     processes.wait()
 
 
-def train_recipe(scale: Scale, language: str, recipe: Recipe, corpus: Corpus, seed: int = 0) -> list[dict]:
-    """Every stage in order, each from the model of the one before; returns their manifests, in the main process only: one tells."""
+def train_recipe(scale: Scale, language: str, recipe: Recipe, corpus: Corpus, seed: int = 0, names: tuple[str, ...] = ()) -> list[dict]:
+    """Every stage in order, or those of `names` alone, each from the model of the newest one before it that was trained.
+
+    Returns their manifests, in the main process only: one tells. Raises ValueError for a stage that the recipe does not have.
+    """
+    chosen = [stage.name for stage in (recipe.only(*names) if names else recipe).stages]
     manifests: list[dict] = []
     before = None
     for stage in recipe.stages:
-        manifests.append(train_stage(scale, language, recipe, stage, corpus, seed, before=before))
-        before = stage_folder(scale, language, recipe, stage) / "model"
+        model = stage_folder(scale, language, recipe, stage) / "model"
+        if stage.name in chosen:
+            manifests.append(train_stage(scale, language, recipe, stage, corpus, seed, before=before))
+        if (model / "config.json").exists():
+            before = model
     return manifests if processes.is_main() else []
