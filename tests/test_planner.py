@@ -118,6 +118,8 @@ def test_the_command_tells_parts_hours_and_change(capsys):
     assert stage["change"]["base"] == "nf4" and stage["change"]["total"] <= stage["room"] and stage["hours"] > 0
     assert command_line.main(["plan", "--scale", "workshop", "--gpu", "T4", "--batch", "1"]) == 0
     text = capsys.readouterr().out
+    assert command_line.main(["plan", "--recipe", "amalia-vl", "--gpu", "h200"]) == 0, "what no source says is borrowed, as `train` borrows it"
+    assert "max_length, replay (assumed:" in capsys.readouterr().out
     assert "LoRA adapter" in text and "assumed" in text and "together" in text
 
 

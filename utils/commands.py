@@ -108,12 +108,12 @@ def train(options: argparse.Namespace) -> int:
 def plan(options: argparse.Namespace) -> int:
     from utils.training import plan_page
     from utils.training.gpus import gpu
-    from utils.training.systems import system
+    from utils.training.recipes import recipe
 
     if options.explain:
         print(plan_page.explain(), end="")
         return 0
-    chosen, card = system(options.recipe), gpu(options.gpu)
+    chosen, card = recipe(options.recipe), gpu(options.gpu)
     recompute = {"on": True, "off": False}.get(options.checkpointing)
     changes = {"model": options.model, "batch": options.batch, "length": options.length, "checkpointing": recompute}
     found = [plan_page.report(chosen, stage, scale(options.scale), card, **changes) for stage in plan_page.stages_of(chosen, options.stage)]
