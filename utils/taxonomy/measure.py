@@ -1,0 +1,70 @@
+"""What an answer costs a fusion: parameters, tokens in the sequence, multiplications and memory, measured on the real module."""
+
+from dataclasses import dataclass
+
+from utils.models.fusions import fusion
+from utils.models.fusions.parts import PROMPT, Fusion, counts
+
+
+@dataclass(frozen=True)
+class Cost:
+    """`sequence` counts tokens before the answer; `flops` is one forward pass over them, tower included; `memory_mb` holds the weights in 32 bits."""
+
+    parameters: int
+    trained: int
+    sequence: int
+    flops: int
+    memory_mb: float
+
+
+def cost(name: str, model: Fusion, tokenizer, question: str = "O que está no canto superior esquerdo?") -> Cost:
+    """The cost of reading one picture and one question; operations counted by torch's `FlopCounterMode` (a multiply and an add are two).
+
+    It counts matrix products and convolutions. A state-space model's scan is written as sums of elementwise products on a
+    CPU, which it leaves out: there the number is a lower bound.
+    """
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    from utils.models.prompts import encode_prefix, encode_question
+    from utils.models.tiny import IMAGE_SIZE
+
+    ids = torch.tensor([encode_prefix(tokenizer, fusion(name).SLOTS, PROMPT) + encode_question(tokenizer, question, PROMPT)])
+    batch = {"input_ids": ids, "labels": ids, "attention_mask": torch.ones_like(ids), "pixel_values": torch.zeros(1, 3, IMAGE_SIZE, IMAGE_SIZE)}
+    with torch.no_grad(), FlopCounterMode(display=False) as counted:
+        embeddings, _ = model.embed(batch)
+        model.language(inputs_embeds=embeddings, attention_mask=batch["attention_mask"], use_cache=False, logits_to_keep=1)
+    sizes = counts(model)
+    return Cost(sizes["all"], sizes["trained"], ids.shape[1], counted.get_total_flops(), sizes["all"] * 4 / 2**20)
+
+
+def costs() -> dict[str, Cost]:
+    """The cost of every fusion as built, untrained: learning changes none of these numbers."""
+    from utils.models.fusions import fusions
+    from utils.models.fusions.parts import base_tokenizer
+
+    tokenizer = base_tokenizer()
+    return {name: cost(name, module.build(tokenizer, 0), tokenizer) for name, module in fusions().items()}
+
+
+def rows(found: dict[str, Cost]) -> list[dict]:
+    """Costs as rows of a table, in the order of the types."""
+    return [
+        {
+            "type": fusion(name).LETTER, "how": fusion(name).TITLE, "parameters": f"{one.parameters:,}", "learn": f"{one.trained:,}",
+            "tokens before an answer": one.sequence, "operations, millions": f"{'≥ ' if name == 'state_space' else ''}{one.flops / 1e6:.0f}",
+            "weights, MB": f"{one.memory_mb:.1f}",
+        }
+        for name, one in found.items()
+    ]  # fmt: skip
+
+
+def beside_claims(found: dict[str, Cost]) -> dict[str, str]:
+    """Claim id -> what the small modules say of it: parameters and operations of one answer, no more."""
+    told = {}
+    for name, one in found.items():
+        letter = fusion(name).LETTER
+        if letter in "ABCD":
+            told[f"{letter}.parameters"] = f"{one.parameters:,} at tiny, {one.trained:,} learn"
+            told[f"{letter}.cost"] = f"{one.flops / 1e6:.0f} million operations for a question at tiny, {one.sequence} tokens"
+    return told
