@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from utils.models.fusions import fusion, fusions, open_fusion, parts, picture_slots
+from utils.models.fusions import fusion, fusions, open_fusion, parts
 from utils.models.fusions.parts import PROMPT
 from utils.models.prompts import IGNORE, encode_prefix, encode_turns
 from utils.runs import UserError
@@ -33,7 +33,7 @@ def pixels():
 
 def batch_of(words, name, turn, pixels):
     ids, labels = encode_turns(words, [turn], PROMPT)
-    prefix = encode_prefix(words, picture_slots(name), PROMPT)
+    prefix = encode_prefix(words, fusion(name).SLOTS, PROMPT)
     row = torch.tensor([prefix + ids] * len(pixels))
     return {
         "input_ids": row, "labels": torch.tensor([[IGNORE] * len(prefix) + labels] * len(pixels)), "attention_mask": torch.ones_like(row),
@@ -43,7 +43,7 @@ def batch_of(words, name, turn, pixels):
 
 def test_the_folder_holds_the_five_types():
     assert {name: fusion(name).LETTER for name in fusions()} == dict(zip(NAMES, "ABCDS", strict=True))
-    assert [picture_slots(name) for name in NAMES] == [0, 36, 36, 36, 36]
+    assert [fusion(name).SLOTS for name in NAMES] == [0, 36, 36, 36, 36]
     with pytest.raises(UserError, match="use one of"):
         fusion("perceiver")
 
@@ -70,7 +70,7 @@ def test_loss_and_gradients_reach_exactly_what_learns(name, words, built, pixels
 def test_generate_gives_new_tokens_and_a_row_does_not_feel_its_neighbour(name, words, built, pixels):
     from utils.evaluation.fusions import left_padded
 
-    model, prefix = built[name].eval(), encode_prefix(words, picture_slots(name), PROMPT)
+    model, prefix = built[name].eval(), encode_prefix(words, fusion(name).SLOTS, PROMPT)
     rows = [prefix + words(text, add_special_tokens=False)["input_ids"] for text in ("Onde?", "Quantas coisas há no total? ASSISTANT:")]
     together = model.generate(left_padded(rows, words.pad_token_id) | {"pixel_values": pixels[:2]}, 4, eos_token_id=None)
     assert together.shape == (2, 4)
@@ -260,6 +260,24 @@ def test_training_writes_a_model_that_opens_again_and_skips_itself(name, tmp_pat
         open_fusion("state_space", tmp_path / name)
 
 
+def test_a_trained_fusion_is_scored_once_and_again_when_its_weights_change(tmp_path):
+    from utils.evaluation.fusions import evaluate_fusion
+    from utils.training.fusions import Budget, train_fusion
+
+    small, folder = Budget(pictures=4, questions=2, batch=2, rounds=1), tmp_path / "projector"
+    train_fusion("projector", 0, folder=folder, budget=small)
+    found = evaluate_fusion("projector", folder, per_type=1)
+    rows = {row["type"]: row for row in found["table"]}
+    assert rows["all"]["total"] == len(rows) - 1 == len(small.types) and 0 <= rows["all"]["right"] <= rows["all"]["total"]
+    assert found["seeing"]["right"] <= rows["all"]["total"] and "drawing" not in found
+    kept = folder / "scores" / "known" / "result.json"
+    stamp = kept.stat().st_mtime_ns
+    assert evaluate_fusion("projector", folder, per_type=1) == found and kept.stat().st_mtime_ns == stamp
+    train_fusion("projector", 1, folder=folder, budget=small)
+    evaluate_fusion("projector", folder, per_type=1)
+    assert kept.stat().st_mtime_ns != stamp
+
+
 def test_a_killed_training_ends_with_the_same_weights(tmp_path, monkeypatch):
     from safetensors.torch import load_file
 
@@ -328,7 +346,7 @@ def test_the_cost_of_an_answer(name, built, words):
     from utils.taxonomy.measure import cost
 
     spent, without = cost(name, built[name], words), cost("cross_attention", built["cross_attention"], words)
-    assert spent.sequence - without.sequence == picture_slots(name)
+    assert spent.sequence - without.sequence == fusion(name).SLOTS
     assert spent.parameters > spent.trained > 1_000_000 and spent.flops > 2 * 36 * 800_000  # the tower alone
 
 

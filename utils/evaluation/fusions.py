@@ -78,7 +78,7 @@ def evaluate_fusion(name: str, folder: Path, language: str = "pt-BR", per_type: 
         result["drawing"] = drawing(model, tokenizer, language)
     runs.write_json(out / "result.json", result)
     runs.finish(out, inputs, started, fusion=name, language=language, split=split, per_type=per_type)
-    return result
+    return runs.read_json(out / "result.json")  # as a later call reads it: tuples are lists in JSON
 
 
 def score(model: Fusion, tokenizer, slots: int, asks: list[Ask], language: str) -> dict:

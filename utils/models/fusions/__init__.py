@@ -27,11 +27,6 @@ def fusion(name: str):
     return fusions()[name]
 
 
-def picture_slots(name: str) -> int:
-    """How many tokens a picture takes in the language model's sequence: 0 where the layers look at it from the side."""
-    return fusion(name).SLOTS
-
-
 def open_fusion(name: str, folder: Path) -> tuple[object, object]:
     """(model, tokenizer) of a trained fusion; raises UserError when the folder does not hold its weights."""
     from utils.models.fusions import parts

@@ -1,5 +1,6 @@
 """What the five fusions share: the tower, the start from the shipped base, the loss, greedy answers, saving."""
 
+import abc
 import random
 from pathlib import Path
 
@@ -50,7 +51,7 @@ def drawing_prompt(tokenizer, text: str) -> list[int]:
     return [tokenizer.bos_token_id, *tokenizer(text + "\n", add_special_tokens=False)["input_ids"]]
 
 
-class Fusion(nn.Module):
+class Fusion(nn.Module, abc.ABC):
     """A frozen picture tower, a connector to the language model's width, and a language model of transformers.
 
     Each fusion says in `embed` how its picture meets the text, and in `rates` which weights learn and how fast.
@@ -78,9 +79,9 @@ class Fusion(nn.Module):
     def features(self, batch: dict) -> torch.Tensor:
         return batch["features"] if "features" in batch else self.look(batch["pixel_values"])
 
+    @abc.abstractmethod
     def embed(self, batch: dict) -> tuple[torch.Tensor, torch.Tensor]:
         """(embeddings, labels) of a batch; also puts the picture where the fusion's own layers find it."""
-        raise NotImplementedError
 
     def scatter(self, input_ids: torch.Tensor, picture: torch.Tensor) -> torch.Tensor:
         """Word embeddings with the picture's vectors in place of `<image>`."""
