@@ -87,7 +87,7 @@ def test_questions_of_one_picture_are_blind_to_each_other(name, words, built, pi
     model, module = built[name].eval(), fusion(name)
     features = model.look(pixels[:1])
     prefix = encode_prefix(words, module.SLOTS, PROMPT)
-    item = {"rows": [(prefix, [encode_turns(words, [turn], PROMPT) for turn in TURNS])], "features": features[0]}
+    item = [{"rows": (prefix, [encode_turns(words, [turn], PROMPT) for turn in TURNS]), "features": features[0]}]
     with torch.no_grad():
         shared = model(**collate([item], module.PACKED, words.pad_token_id)).item()
         apart, weights = [], []
@@ -143,80 +143,176 @@ def test_expert_weights_serve_picture_tokens_only(words, pixels):
 
 
 def test_type_b_before_training_equals_type_c(words, built, pixels):
-    fresh = fusion("visual_expert").build(words, seed=2).eval()
+    fresh = fusion("visual_expert").build(words, seed=1).eval()
     batch = batch_of(words, "projector", TURNS[0], pixels)
     with torch.no_grad():
         assert fresh(**batch).item() == pytest.approx(built["projector"].eval()(**batch).item(), rel=1e-5)
 
 
-def test_type_d_puts_its_codes_behind_the_words_and_learns_them(words, built, pixels):
+def test_the_state_space_model_reads_a_picture_once_for_all_its_questions(words, pixels, monkeypatch):
+    """Loss and gradients are those of rows that each read their own picture, also when rows differ in nothing but the modality."""
+    from utils.training.fusions import collate
+
+    module = fusion("state_space")
+    model = module.build(words, seed=2).eval()
+    module.add_second(model, None, seed=2)
+    torch.nn.init.normal_(model.second.linear_1.weight, std=0.1)
+    features, prefix = model.look(pixels[:2]), encode_prefix(words, module.SLOTS, PROMPT)
+    asks = [encode_turns(words, [turn], PROMPT) for turn in TURNS]
+    items = [
+        [{"rows": (prefix, part), "features": features[which], "second": second}]
+        for which, second, part in ((0, False, asks), (1, False, asks), (1, True, asks[1:]))
+    ]
+    batch, read, found = collate(items, False, words.pad_token_id), [], []
+    model.language.backbone.layers[0].register_forward_pre_hook(lambda layer, given: read.append(given[0].shape[:2].numel()))
+    for forward in (parts.Fusion.forward, module.StateSpace.forward):
+        model.zero_grad()
+        loss = forward(model, **batch)
+        loss.backward()
+        found.append((loss.item(), {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}))
+    (plain, one), (once, other) = found
+    assert once == pytest.approx(plain, rel=1e-5) and one.keys() == other.keys()
+    assert all(torch.allclose(other[name], grad, rtol=1e-3, atol=1e-4 * grad.abs().max().item()) for name, grad in one.items())
+    rows, length = batch["input_ids"].shape
+    assert read == [rows * length, 3 * 37, rows * (length - 37)]
+
+
+def test_the_state_space_mixer_starts_as_a_linear_attention_with_the_base_s_weights(words):
+    """Mamba in the Llama: what the scan gives equals the sum over earlier tokens of C·B times x, with Q as C, K as B, V as x."""
+    from torch.nn.functional import silu
+
+    from utils.models.fusions.state_space import FORGETS
+
+    mixer = fusion("state_space").build(words, seed=2).eval().language.backbone.layers[1].mixer
+    attention = parts.shipped(words).model.language_model.layers[1].self_attn.float()
+    hidden, heads = torch.randn(1, 50, 192, generator=torch.Generator().manual_seed(0)), 4
+    with torch.no_grad():
+        mixer.in_proj.weight[:192] = 0.0  # gate and time steps that look at no token
+        mixer.in_proj.weight[-heads:] = 0.0
+        c, b, x = (silu(project(hidden)).view(50, heads, 48).transpose(0, 1) for project in (attention.q_proj, attention.k_proj, attention.v_proj))
+        back = torch.arange(50)[:, None] - torch.arange(50)[None]
+        steps = FORGETS[0] * (FORGETS[1] / FORGETS[0]) ** (torch.arange(heads) / (heads - 1))
+        kept = torch.exp(-steps[:, None, None] * back) * steps[:, None, None] * (back >= 0)
+        out = (kept * (c @ b.transpose(1, 2))) @ x + x
+        out = out * out.pow(2).mean(-1, keepdim=True).add(1e-6).rsqrt()
+        assert torch.allclose(mixer(hidden)[0], attention.o_proj(out.transpose(0, 1).reshape(50, 192)), atol=1e-3)
+
+
+@pytest.fixture(scope="module")
+def drawer(words, pixels):
+    """Type D with code books found on the four pictures."""
+    model = fusion("one_vocabulary").build(words, seed=1).eval()
+    return model, fusion("one_vocabulary").prepare(model, model.look(pixels), pixels, seed=0, rounds=2)
+
+
+def test_type_d_puts_its_codes_behind_the_words_and_learns_them(words, drawer, pixels):
+    from utils.corpus.scenes.world import scene_of
     from utils.models.fusions import vq
     from utils.training.fusions import collate, drawing_row
 
-    model = built["one_vocabulary"].eval()
+    model, _ = drawer
     assert model.language.config.vocab_size == len(words) + vq.CODES
-    features = model.look(pixels[:1])
-    from utils.corpus.scenes.world import scene_of
-
     row = drawing_row(model, words, scene_of("train", 0), "pt-BR", 36)
-    batch = collate([{"rows": [row], "features": features[0]}], True, words.pad_token_id)
+    batch = collate([[{"rows": row, "features": model.look(pixels[:1])[0]}]], True, words.pad_token_id)
     embeddings, labels = model.embed(batch)
-    codes = model.connector.encode(features)[0]
-    assert (labels[labels != IGNORE] - len(words)).tolist() == codes.tolist()
-    assert torch.equal(embeddings[0, -36:], model.language.get_input_embeddings().weight[codes + len(words)])
+    codes = model.connector.encode(pixels[:1])[0]
+    assert len(codes.unique()) > 8 and (labels[labels != IGNORE] - len(words)).tolist() == codes.tolist()
+    assert torch.equal(embeddings[0, -36:], model.language.get_input_embeddings().weight[codes + len(words)] + model.places)
+    assert torch.equal(embeddings[0, :-36], model.language.get_input_embeddings()(batch["input_ids"][0, :-36]))
 
 
-def test_the_picture_tokenizer_gives_pictures_back(pixels):
-    """After a short training each picture's codes decode to something nearer to it than to any other picture, and codes are in use."""
+def test_the_picture_tokenizer_gives_held_out_pictures_back():
+    """Its codes decode to something nearer to the picture than to any other, with colours and things in place."""
+    from utils.corpus.scenes.render import render
+    from utils.corpus.scenes.world import single
+    from utils.models.fusions import vq
+    from utils.models.pixels import to_pixels
+
+    scene = lambda n, cell: single(("dog", "pizza", "star")[n % 3], ("blue", "white", "green", "red")[n % 4], cell, "yellow" if n % 2 else None)  # noqa: E731
+    drawn = lambda cell: torch.stack([to_pixels(render(scene(n, cell))) for n in range(12)])  # noqa: E731
+    tokens = vq.PictureTokens()
+    told = vq.train(tokens, drawn(0), rounds=3, seed=0)
+    held = drawn(3)
+    codes = tokens.encode(held)
+    back = tokens.decode(codes)
+    assert codes.shape == (12, 36) and codes.min() >= 0 and codes.max() < vq.CODES
+    assert torch.cdist(back.flatten(1), held.flatten(1)).argmin(1).tolist() == list(range(12))
+    assert told < 0.2 and (back - held).square().mean() < 0.2
+    assert torch.allclose(back[:, :, :48, :48], held[:, :, :48, :48], atol=1e-4)  # an empty window is its ground
+
+
+def test_the_tokenizer_keeps_thing_place_and_ground_apart():
+    """Where a thing stands in its window changes its box only, and what lies behind it changes the ground only."""
+    from utils.corpus.scenes.render import render
+    from utils.corpus.scenes.world import Item, Scene
+    from utils.models.fusions import vq
+    from utils.models.pixels import to_pixels
+
+    draw = lambda ground, seed: to_pixels(render(Scene(ground, (Item("dog", 0), Item("pizza", 3)), seed)))  # noqa: E731
+    pixels = torch.stack([draw("blue", 1), draw("blue", 2), draw("purple", 1)])
+    tokens = vq.PictureTokens()
+    vq.train(tokens, pixels[:1], rounds=3, seed=0)
+    tokens.colours[:3] = vq.analyse(pixels)[0][[0, 4, 8], 0]
+    first, moved, purple = tokens.encode(pixels).view(3, 4, 9)
+    assert torch.equal(first[:, :8], moved[:, :8])
+    assert torch.equal(first[:, 2:], purple[:, 2:]) and not torch.equal(first[:, :2], purple[:, :2])
+    assert not torch.equal(first[0, 2:8], first[3, 2:8])
+
+
+def test_a_code_of_the_wrong_role_still_draws(drawer):
+    """The model may write any code anywhere; the picture must hold numbers all the same."""
     from utils.models.fusions import vq
 
-    torch.manual_seed(0)
-    tower = parts.shipped(parts.base_tokenizer()).model.vision_tower
-    with torch.no_grad():
-        features = tower(pixels, output_hidden_states=True).hidden_states[-1][:, 1:]
-    tokens = vq.PictureTokens(codes=32)
-    vq.train(tokens, features, pixels, steps=40, seed=0, batch=4)
-    with torch.no_grad():
-        codes = tokens.encode(features)
-        error = torch.cdist(tokens.decode(codes).flatten(1), pixels.flatten(1))
-    assert codes.shape == (4, 36) and len(codes.unique()) > 4
-    assert error.argmin(1).tolist() == [0, 1, 2, 3]
+    for code in (0, vq.CODES - 1):
+        drawn = drawer[0].connector.decode(torch.full((1, 36), code))
+        assert drawn.shape == (1, 3, 96, 96) and drawn.isfinite().all()
 
 
-def test_code_words_start_as_long_as_words_and_where_their_patches_lie(built, pixels):
+def test_code_words_start_as_long_as_words_and_where_their_patches_lie(drawer, pixels):
     """A code word far longer than the words would win every next-token choice."""
-    model = fusion("one_vocabulary").build(parts.base_tokenizer(), seed=1).eval()
-    facts = fusion("one_vocabulary").prepare(model, model.look(pixels), pixels, seed=0, steps=5)
+    model, facts = drawer
     matrix = model.language.get_input_embeddings().weight.detach()
     usual = matrix[: model.words].norm(dim=-1).mean()
-    used = model.connector.encode(model.look(pixels)).unique()
+    used = model.connector.encode(pixels).unique()
     assert len(used) == facts["codes_used"] > 1
     assert torch.allclose(matrix[model.words + used].norm(dim=-1), usual.expand(len(used)), rtol=1e-4)
-    assert not any(p.requires_grad for p in model.connector.parameters())
+    assert torch.allclose(model.places.norm(dim=-1), usual.expand(36), rtol=1e-4) and len(model.places.unique(dim=0)) == 4
+    assert not any(p.requires_grad for p in model.connector.parameters()) and model.places.requires_grad
 
 
-def test_a_code_gets_gradient_through_to_the_encoder():
+def test_drawing_yields_codes_only_and_a_text_does_not_feel_its_neighbour(words, drawer):
+    from utils.evaluation.fusions import draw_texts, left_padded
     from utils.models.fusions import vq
 
-    tokens = vq.PictureTokens(features=8, codes=4)
-    tokens.loss(torch.randn(2, 36, 8), torch.randn(2, 3, 96, 96))[0].backward()
-    assert tokens.encoder[0].weight.grad.abs().sum() > 0 and tokens.book.grad.abs().sum() > 0
-
-
-def test_drawing_yields_codes_only(words, built):
-    from utils.evaluation.fusions import draw_texts, left_padded
-
-    model = built["one_vocabulary"].eval()
-    rows = [[words.bos_token_id, *words("O fundo é azul.\n", add_special_tokens=False)["input_ids"]]]
+    model, texts = drawer[0], ["O fundo é azul.", "O fundo é verde e há uma coisa. No canto superior direito há um cachorro."]
+    rows = [parts.drawing_prompt(words, text) for text in texts]
     codes, drawn = model.draw(left_padded(rows, words.pad_token_id))
-    assert codes.shape == (1, 36) and codes.min() >= 0 and codes.max() < 128
-    assert torch.equal(drawn, draw_texts(model, words, ["O fundo é azul."]))
+    assert codes.shape == (2, 36) and codes.min() >= 0 and codes.max() < vq.CODES
+    assert torch.equal(drawn, draw_texts(model, words, texts))
+    for n in (0, 1):
+        assert model.draw(left_padded(rows[n : n + 1], words.pad_token_id))[0][0].tolist() == codes[n].tolist()
+
+
+def test_drawing_picks_the_codes_that_training_would_call_likely(words, drawer):
+    """Step by step with a cache, the drawn codes are the most likely ones of a forward pass over text and codes."""
+    from utils.evaluation.fusions import left_padded
+
+    model = drawer[0]
+    row = parts.drawing_prompt(words, "O fundo é azul.")
+    codes = model.draw(left_padded([row], words.pad_token_id))[0][0]
+    table = model.language.get_input_embeddings()
+    with torch.no_grad():
+        whole = torch.cat([table(torch.tensor(row)), table(codes + model.words) + model.places])
+        logits = model.language(inputs_embeds=whole[None]).logits[0, len(row) - 1 : -1, model.words :]
+    assert logits.argmax(-1).tolist() == codes.tolist()
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """The swap test needs a model that sees: the shipped base, which answers in English, as type C."""
-    return fusion("projector").build(parts.base_tokenizer(), 0).eval()
+    model = fusion("projector").build(parts.base_tokenizer(), 0)
+    model.connector = parts.shipped(parts.base_tokenizer()).model.multi_modal_projector
+    return model.eval()
 
 
 class Blind:
@@ -337,7 +433,7 @@ def test_the_figure_shows_the_real_modules(name, built):
     core = sum(p.numel() for p in model.language.base_model.parameters())
     assert core - parts_of_language < 1000  # the rest is the last norm
     own = {box.path.rpartition(".")[2] for box in found["layer"] if box.new}
-    assert own == {"cross_attention": {"gated"}, "visual_expert": {"expert"}}.get(name, set())
+    assert own == {"cross_attention": {"gated"}, "visual_expert": {"expert"}, "state_space": {"mixer"}}.get(name, set())
     assert fusion(name).TITLE in figure(model, fusion(name)).axes[0].get_title(loc="left")
 
 

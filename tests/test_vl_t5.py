@@ -18,14 +18,13 @@ from utils.models.vl_t5 import (
     TIED,
     VLT5,
     answers,
-    convert_released,
-    load_released,
     prompt,
     released_config,
     small_vl_t5,
     visual_tokenizer,
     vl_t5_batch,
 )  # fmt: skip
+from utils.models.vl_t5_weights import convert_released, load_released
 from utils.runs import UserError
 
 QUESTIONS = {"background": "What is the color of the background?", "total": "How many things are there in total?"}
@@ -380,3 +379,16 @@ def test_other_checkpoint_files_are_told(small, tmp_path):
     for name, told in (("torn.safetensors", "cannot be read"), ("no.safetensors", "cannot be read"), ("a.pth", "convert_released")):
         with pytest.raises(UserError, match=told):
             load_released(tmp_path / name, small.config)
+
+
+def test_the_encoder_starts_as_t5_draws_it(small):
+    """T5's own start (Raffel et al. 2020 in the Mesh code): queries (d_model·d_kv)^-0.5, other matrices the root of their inputs, words 1."""
+    size = lambda weight: weight.detach().square().mean().sqrt().item()  # noqa: E731
+    for stack in (small.encoder, small.decoder):
+        attention, last = stack.block[1].layer[0].SelfAttention, stack.block[1].layer[-1].DenseReluDense
+        drawn = [
+            size(weight)
+            for weight in (attention.q.weight, attention.k.weight, attention.v.weight, attention.o.weight, last.wi.weight, last.wo.weight)
+        ]
+        assert drawn == pytest.approx([(128 * 32) ** -0.5, 128**-0.5, 128**-0.5, 128**-0.5, 128**-0.5, 512**-0.5], rel=0.05)
+    assert size(small.shared.weight) == pytest.approx(1.0, rel=0.05)

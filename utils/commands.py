@@ -154,6 +154,18 @@ def base(options: argparse.Namespace) -> int:
     return make_base(install=options.install)
 
 
+def study(options: argparse.Namespace) -> int:
+    from utils.journey.study import install
+    from utils.journey.study import study as run
+    from utils.taxonomy.results import summary
+
+    for row in summary(run(options.language, workers=options.workers)):
+        print("  ".join(f"{key}: {value}" for key, value in row.items()))
+    if options.install:
+        print(f"written to {install(options.language)}")
+    return 0
+
+
 def default_model() -> Path:
     """The newest model that a recipe made (side runs such as the thesis's rate do not count); UserError when there is none."""
     from utils.training.systems import SYSTEMS

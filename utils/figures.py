@@ -19,7 +19,7 @@ GREY = "0.45"
 STYLE = {"axes.spines.top": False, "axes.spines.right": False, "axes.titlesize": 12, "axes.titlelocation": "left", "font.size": 10, "figure.dpi": 110}
 
 
-def _canvas(width: float, height: float, columns: int = 1):
+def canvas(width: float, height: float, columns: int = 1):
     with plt.rc_context(STYLE):
         return plt.subplots(1, columns, figsize=(width, height), layout="constrained", squeeze=False)
 
@@ -57,7 +57,7 @@ def thumbnail(picture, alt: str, side: int = 144) -> str:
 
 def before_and_after(tables: dict[str, list[dict]], title: str, order: Sequence[str]):
     """Dots with 95 % intervals by question type for each model, the majority baseline as a grey mark."""
-    figure, axes = _canvas(9, 0.42 * len(order) + 1.4)
+    figure, axes = canvas(9, 0.42 * len(order) + 1.4)
     axis = axes[0, 0]
     step = 0.8 / len(tables)
     for n, (name, rows) in enumerate(tables.items()):
@@ -66,7 +66,7 @@ def before_and_after(tables: dict[str, list[dict]], title: str, order: Sequence[
             row = by_type[kind]
             at = y + (n - (len(tables) - 1) / 2) * step
             axis.plot([100 * row["low"], 100 * row["high"]], [at, at], color=COLOURS[n], lw=2, alpha=0.6)
-            axis.plot(100 * row["share"], at, "os^D"[n % 4], color=COLOURS[n], ms=6, label=name if y == 0 else None)
+            axis.plot(100 * row["share"], at, "os^Dv"[n % 5], color=COLOURS[n], ms=6, label=name if y == 0 else None)
             if n == 0:
                 base = 100 * row["baseline"]
                 axis.plot([base, base], [y - 0.42, y + 0.42], color=GREY, lw=2, ls=":", label="always the commonest answer" if y == 0 else None)
@@ -79,7 +79,7 @@ def before_and_after(tables: dict[str, list[dict]], title: str, order: Sequence[
 
 def answer_languages(rows: dict[str, dict], title: str):
     """Stacked bars: in which language each model answered. `rows`: label -> {"en": n, …, "undecided": n}."""
-    figure, axes = _canvas(9, 0.5 * len(rows) + 1.3)
+    figure, axes = canvas(9, 0.5 * len(rows) + 1.3)
     axis = axes[0, 0]
     languages = list(dict.fromkeys(code for counts in rows.values() for code in counts))
     left = [0.0] * len(rows)
@@ -97,7 +97,7 @@ def answer_languages(rows: dict[str, dict], title: str):
 
 def losses(histories: dict[str, list[dict]], title: str):
     """Training loss over steps, one line per run."""
-    figure, axes = _canvas(8, 3.4)
+    figure, axes = canvas(8, 3.4)
     axis = axes[0, 0]
     for n, (name, history) in enumerate(histories.items()):
         axis.plot([h["step"] for h in history], [h["loss"] for h in history], color=COLOURS[n], lw=2, ls=("-", "--", ":")[n % 3], label=name)
@@ -142,7 +142,7 @@ def rank_and_rate(panels: dict[str, dict[str, dict]], title: str):
 def savings(report: dict, title: str):
     """Engine characters by file: as they stand, equal text once in each file, and new to the run after the files before."""
     files = report["files"]
-    figure, axes = _canvas(9, 0.62 * len(files) + 1.5)
+    figure, axes = canvas(9, 0.62 * len(files) + 1.5)
     axis = axes[0, 0]
     series = {
         "sentence by sentence": "characters",
@@ -166,7 +166,7 @@ def shares(table: dict[str, dict[str, float]], title: str):
     import textwrap
 
     kinds = list(dict.fromkeys(kind for column in table.values() for kind in column))
-    figure, axes = _canvas(3.2 + 1.9 * len(table), 0.42 * len(kinds) + 1.6)
+    figure, axes = canvas(3.2 + 1.9 * len(table), 0.42 * len(kinds) + 1.6)
     grid = [[100 * column.get(kind, 0.0) for column in table.values()] for kind in kinds]
     names = [textwrap.fill(name, 22) for name in table]
     sns.heatmap(
@@ -179,7 +179,7 @@ def shares(table: dict[str, dict[str, float]], title: str):
 
 def lengths(report: dict, title: str):
     """Source against target length of a sample of sentences, and the band that the length gate lets pass."""
-    figure, axes = _canvas(8, 4.2)
+    figure, axes = canvas(8, 4.2)
     figure.set_layout_engine("none")  # one plain axis: the layout search would cost more than the drawing
     axis = axes[0, 0]
     points, band = report["lengths"], report["band"]
@@ -196,7 +196,7 @@ def lengths(report: dict, title: str):
 
 def bars(values: dict[str, float], title: str, xlabel: str):
     """Plain horizontal bars with their values."""
-    figure, axes = _canvas(8, 0.4 * len(values) + 1.1)
+    figure, axes = canvas(8, 0.4 * len(values) + 1.1)
     axis = axes[0, 0]
     drawn = axis.barh(list(values), list(values.values()), color=COLOURS[0])
     axis.bar_label(drawn, [f" {v:.3g}" for v in values.values()])
@@ -207,7 +207,7 @@ def bars(values: dict[str, float], title: str, xlabel: str):
 
 def splits(tables: dict[str, dict], title: str):
     """Share right with intervals, one point per test split. `tables`: label -> the row "all"."""
-    figure, axes = _canvas(8, 0.5 * len(tables) + 1.2)
+    figure, axes = canvas(8, 0.5 * len(tables) + 1.2)
     axis = axes[0, 0]
     for y, row in enumerate(tables.values()):
         axis.plot([100 * row["low"], 100 * row["high"]], [y, y], color=COLOURS[0], lw=3, alpha=0.5)
@@ -222,7 +222,7 @@ def splits(tables: dict[str, dict], title: str):
 
 def attention(mask, picture, branch, title: str):
     """Who may look at whom in one packed row: rows look at columns; one colour per branch."""
-    figure, axes = _canvas(5.4, 5.4)
+    figure, axes = canvas(5.4, 5.4)
     axis = axes[0, 0]
     shown = mask.float() * (branch[:, None].clamp(min=0) + 1)
     axis.imshow(shown.where(mask, shown.new_tensor(float("nan"))), cmap="viridis", interpolation="nearest")
@@ -236,7 +236,7 @@ def attention(mask, picture, branch, title: str):
 
 def memory(plans: dict[str, dict], labels: dict[str, str], rooms: dict[str, float], title: str):
     """Bytes by part as stacked bars, one per plan, and what each card has room for as dashed lines; unknown parts are left out."""
-    figure, axes = _canvas(9.5, 0.55 * len(plans) + 2.2)
+    figure, axes = canvas(9.5, 0.55 * len(plans) + 2.2)
     axis = axes[0, 0]
     left = [0.0] * len(plans)
     names = [name for name in labels if any(plan["parts"].get(name) for plan in plans.values())]
@@ -258,7 +258,7 @@ def memory(plans: dict[str, dict], labels: dict[str, str], rooms: dict[str, floa
 
 def weeks(periods: Sequence[tuple[str, int, int, str]], title: str):
     """The residency as bars: (notebook, first week, last week, question)."""
-    figure, axes = _canvas(9.5, 0.5 * len(periods) + 1.2)
+    figure, axes = canvas(9.5, 0.5 * len(periods) + 1.2)
     axis = axes[0, 0]
     for y, (name, first, last, question) in enumerate(periods):
         axis.barh(y, last - first + 1, left=first - 0.5, color=COLOURS[y % len(COLOURS)], height=0.62)

@@ -28,6 +28,7 @@ class Scale:
     dtype: str
     weights: str
     four_bit: bool = False
+    fusion_share: float = 1.0  # of the part of the taxonomy's study that a notebook makes again
 
 
 TINY = Scale(
@@ -68,5 +69,5 @@ def shrink(full: Scale, share: float) -> Scale:
     return dataclasses.replace(
         full, name=f"{full.name}-{share:g}", pictures=part(full.pictures, 20), steps=part(full.steps, 4),
         thesis_steps=part(full.thesis_steps, 4),
-        sweep_steps=full.sweep_steps and part(full.sweep_steps, 4), questions=part(full.questions, 4),
+        sweep_steps=full.sweep_steps and part(full.sweep_steps, 4), questions=part(full.questions, 4), fusion_share=share,
     )  # fmt: skip

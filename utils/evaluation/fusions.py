@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 import torch
+from PIL import Image
 
 from utils import runs
 from utils.corpus.scenes.asks import CONVERSATION, Ask, truth
@@ -18,7 +19,7 @@ from utils.evaluation.scenes_task import Answer, answer_key, other_pictures, que
 from utils.evaluation.scoring import judge
 from utils.models.fusions import fusion, open_fusion
 from utils.models.fusions.parts import PROMPT, WEIGHTS, Fusion, caption_of, drawing_prompt
-from utils.models.pixels import to_pixels
+from utils.models.pixels import CLIP_MEAN, CLIP_STD, to_pixels
 from utils.models.prompts import encode_prefix, encode_question
 
 CODE = "1"  # raise when questions or scoring change
@@ -33,15 +34,16 @@ def left_padded(rows: list[list[int]], pad_id: int) -> dict[str, torch.Tensor]:
     return {"input_ids": ids, "attention_mask": (torch.arange(length)[None] >= length - lengths[:, None]).long()}
 
 
-def replies(model: Fusion, tokenizer, slots: int, scenes: list[Scene], asked: list[str], batch: int = 64) -> list[str]:
-    """One greedy answer per (scene, question), in order; questions of like length share a batch."""
+def replies(model: Fusion, tokenizer, slots: int, pictures: list[Image.Image], asked: list[str], second: bool = False, batch: int = 64) -> list[str]:
+    """One greedy answer per (picture, question), in order; questions of like length share a batch. `second`: pictures of the second modality."""
     prefix = encode_prefix(tokenizer, slots, PROMPT)
     rows = [prefix + encode_question(tokenizer, question, PROMPT) for question in asked]
     order, said = sorted(range(len(rows)), key=lambda i: len(rows[i])), [""] * len(rows)
     for start in range(0, len(order), batch):
         chosen = order[start : start + batch]
-        pixels = torch.stack([to_pixels(render(scenes[i])) for i in chosen])
-        new = model.generate(left_padded([rows[i] for i in chosen], tokenizer.pad_token_id) | {"pixel_values": pixels}, LONGEST)
+        inputs = left_padded([rows[i] for i in chosen], tokenizer.pad_token_id)
+        inputs["pixel_values"] = torch.stack([to_pixels(pictures[i]) for i in chosen])
+        new = model.generate(inputs | ({"second": torch.ones(len(chosen), dtype=torch.bool)} if second else {}), LONGEST)
         for i, ids in zip(chosen, new, strict=True):
             said[i] = tokenizer.decode(ids[ids < len(tokenizer)], skip_special_tokens=True).strip()
     return said
@@ -50,7 +52,8 @@ def replies(model: Fusion, tokenizer, slots: int, scenes: list[Scene], asked: li
 def ask_fusion(model: Fusion, tokenizer, slots: int, asks: list[Ask], language: str, shown: list[Scene] | None = None) -> list[Answer]:
     """Put every question in `language` to a fusion; `shown` replaces the pictures, to test whether it sees."""
     said = [say(ask, language) for ask in asks]
-    answers = replies(model, tokenizer, slots, shown or [ask.scene for ask in asks], [question for question, _ in said])
+    pictures = [render(scene) for scene in (shown or [ask.scene for ask in asks])]
+    answers = replies(model, tokenizer, slots, pictures, [question for question, _ in said])
     results = []
     for ask, (question, gold), reply in zip(asks, said, answers, strict=True):
         verdict = judge(reply, ask.type, truth(ask), language)
@@ -73,7 +76,10 @@ def evaluate_fusion(name: str, folder: Path, language: str = "pt-BR", per_type: 
     started = time.monotonic()
     model, tokenizer = open_fusion(name, folder)
     module = fusion(name)
-    result = score(model, tokenizer, module.SLOTS, questions(split, per_type, CONVERSATION), language)
+    asks = questions(split, per_type, CONVERSATION)
+    cpu = time.process_time()
+    result = score(model, tokenizer, module.SLOTS, asks, language)
+    result["answer_seconds"] = (time.process_time() - cpu) / (2 * len(asks))  # each question is asked twice: with its picture and another
     if hasattr(model, "draw"):
         result["drawing"] = drawing(model, tokenizer, language)
     runs.write_json(out / "result.json", result)
@@ -155,6 +161,19 @@ def drawing(model: Fusion, tokenizer, language: str, pictures: int = 60, split: 
     drawn = draw_texts(model, tokenizer, [caption_of(scene, language) for scene in scenes])
     pixels = {"drawn": drawn, "given_back": given_back, "real": real}
     return {name: recognised(classifier, some, scenes) for name, some in pixels.items()}
+
+
+def drawing_sheet(name: str, folder: Path, language: str, pictures: int = 8, split: str = "known") -> Image.Image:
+    """Three rows of pictures: held-out scenes, what the tokenizer gives back of them, and what the fusion draws from their texts."""
+    model, tokenizer = open_fusion(name, folder)
+    scenes = [scene_of(split, index, 2024) for index in range(pictures)]
+    real = torch.stack([to_pixels(render(scene)) for scene in scenes])
+    with torch.no_grad():
+        given_back = model.connector.decode(model.connector.encode(model.look(real)))
+    rows = (real, given_back, draw_texts(model, tokenizer, [caption_of(scene, language) for scene in scenes]))
+    sheet = torch.cat([torch.cat(list(row), dim=2) for row in rows], dim=1)
+    mean, std = (torch.tensor(values)[:, None, None] for values in (CLIP_MEAN, CLIP_STD))
+    return Image.fromarray((255 * (sheet * std + mean)).clamp(0, 255).round().to(torch.uint8).permute(1, 2, 0).numpy())
 
 
 def draw_texts(model: Fusion, tokenizer, texts: list[str]) -> torch.Tensor:

@@ -15,7 +15,7 @@ from utils.runs import UserError
 from utils.scales import scale
 
 NOTEBOOKS = (
-    "00_start_here", "01_architecture_taxonomy", "03_dataset_translation", "04_recipes_and_memory", "05_llava_finetuning", "06_qualitative_review",
+    "00_start_here", "01_architecture_taxonomy", "02_vlt5_and_llava", "03_dataset_translation", "04_recipes_and_memory", "05_llava_finetuning", "06_qualitative_review",
 )  # fmt: skip
 SOURCES = runs.ROOT / "notebooks"
 CELL_TIMEOUT = {"tiny": 1800}  # seconds; other scales: a day

@@ -39,6 +39,11 @@ class RegionFeatures:
         return self.features.any(axis=1) | self.boxes.any(axis=1)
 
 
+def shortened(regions: RegionFeatures, rows: int = 5) -> RegionFeatures:
+    """The first `rows` regions alone, copied, so that many pictures fit in memory; a picture of the world has at most five."""
+    return RegionFeatures(regions.features[:rows].copy(), regions.boxes[:rows].copy(), regions.ids[:rows].copy())
+
+
 def read_regions(path: Path, picture: str, size: int = FEATURE_SIZE) -> RegionFeatures:
     """The regions of one picture from `.h5` or `.npz`, under `<picture>/features`, `/boxes` (pixels), `/img_w`, `/img_h` and, if there, `/obj_id`.
 

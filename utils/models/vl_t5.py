@@ -5,21 +5,21 @@ its weights fit only the code. The classes of transformers must be known to writ
 """
 
 import copy
-import os
-from pathlib import Path
 
 import torch
 from torch import nn
 from transformers import T5Config, T5ForConditionalGeneration
 from transformers.masking_utils import create_bidirectional_mask
 from transformers.modeling_outputs import BaseModelOutput
-from transformers.models.t5.modeling_t5 import T5LayerNorm, T5Stack
+from transformers.models.t5.modeling_t5 import T5Attention, T5DenseActDense, T5LayerNorm, T5Stack
 from transformers.utils.output_capturing import capture_outputs
 
 from utils.models.regions import FEATURE_SIZE, REGIONS, RegionFeatures
 from utils.runs import UserError
 
 TEXT_LIMIT = 20  # tokens of a question and of an answer; reported: --max_text_length and --gen_max_length in VL-T5/src/param.py
+# Of the course's small one, whose tokenizer cuts words smaller than T5's: nothing of a question is lost, no description is cut.
+QUESTION_LIMIT, LONG_LIMIT = 64, 192
 VISUAL_TOKENS = 100
 # Reported: VL-T5/src/pretrain_data.py, vqa_data.py, caption_data.py, vcr_data.py and others. `caption` has no text of its own.
 PREFIXES = {
@@ -88,6 +88,13 @@ class JointEncoder(T5Stack):
         super().__init__(config)
         self.visual_embedding = VisualEmbedding(config)
         self.post_init()
+        # The second post_init draws all linear layers with a standard deviation of 1 and takes T5's own for drawn already.
+        # So they are drawn again as T5 draws them.
+        for module in self.modules():
+            if isinstance(module, (T5Attention, T5DenseActDense)):
+                for parameter in module.parameters():
+                    parameter._is_hf_initialized = False
+                self._init_weights(module)
 
     def set_input_embeddings(self, new_embeddings):
         super().set_input_embeddings(new_embeddings)
@@ -171,15 +178,15 @@ def visual_tokenizer(tokenizer):
     return grown
 
 
-def small_vl_t5(tokenizer, seed: int = 0, feat_dim: int = FEATURE_SIZE) -> VLT5:
-    """A small VL-T5 (width 128, 2 + 2 layers, no dropout) with random weights from `seed`, for a tokenizer out of `visual_tokenizer`.
+def small_vl_t5(tokenizer, seed: int = 0, feat_dim: int = FEATURE_SIZE, width: int = 128) -> VLT5:
+    """A small VL-T5 (2 + 2 layers of `width`, no dropout) with random weights from `seed`, for a tokenizer out of `visual_tokenizer`.
 
     Raises UserError when the tokenizer's last piece is not <vis_extra_id_0>.
     """
     if tokenizer.convert_tokens_to_ids("<vis_extra_id_0>") != len(tokenizer) - 1:
         raise UserError("this tokenizer does not end with VL-T5's visual tokens; give visual_tokenizer(tokenizer) instead")
     config = VLT5Config(
-        vocab_size=len(tokenizer), d_model=128, d_kv=32, d_ff=512, num_layers=2, num_heads=4, dropout_rate=0.0, feat_dim=feat_dim,
+        vocab_size=len(tokenizer), d_model=width, d_kv=width // 4, d_ff=4 * width, num_layers=2, num_heads=4, dropout_rate=0.0, feat_dim=feat_dim,
         pad_token_id=tokenizer.pad_token_id, eos_token_id=tokenizer.eos_token_id, decoder_start_token_id=tokenizer.pad_token_id,
     )  # fmt: skip
     torch.manual_seed(seed)
@@ -196,100 +203,40 @@ def prompt(task: str, **parts: str) -> str:
         raise UserError(f"the task {task!r} needs the part {error.args[0]!r}; its text is: {PREFIXES[task]}") from None
 
 
-def vl_t5_batch(tokenizer, texts: list[str], regions: list[RegionFeatures], targets: list[str] | None = None, limit: int = TEXT_LIMIT) -> dict:
-    """Tensors for VLT5: texts cut to `limit` tokens with the end sign, regions with padded ones masked, and labels when there are targets."""
+def vl_t5_batch(
+    tokenizer, texts: list[str], regions: list[RegionFeatures], targets: list[str] | None = None, limit: int = TEXT_LIMIT,
+    text_limit: int | None = None,
+) -> dict:  # fmt: skip
+    """Tensors for VLT5: texts cut to `text_limit` tokens and targets to `limit`, both with the end sign, and regions with padded ones masked.
+
+    Without a `text_limit` it is `limit`, as released. Places that no picture of the batch fills are left out: they count for nothing.
+    """
     pad = tokenizer.pad_token_id
 
-    def rows(lines: list[str], filler: int):
+    def rows(lines: list[str], filler: int, limit: int = limit):
+        # T5's SentencePiece puts a space before the first word; a byte-level tokenizer does not, and would cut it into other pieces.
+        lines = [line if line.startswith("<") else f" {line}" for line in lines]
         ids = [[*tokenizer(line, add_special_tokens=False).input_ids[: limit - 1], tokenizer.eos_token_id] for line in lines]
         longest = max(map(len, ids))
         return torch.tensor([row + [filler] * (longest - len(row)) for row in ids])
 
-    found = {"input_ids": rows(texts, pad)}
+    real = torch.stack([torch.as_tensor(r.real) for r in regions])
+    most = int(real.any(dim=0).nonzero().max()) + 1 if real.any() else real.shape[1]
+    found = {"input_ids": rows(texts, pad, text_limit or limit)}
     found["attention_mask"] = found["input_ids"].ne(pad).long()
-    found["vis_feats"] = torch.stack([torch.as_tensor(r.features) for r in regions])
-    found["boxes"] = torch.stack([torch.as_tensor(r.boxes) for r in regions])
+    found["vis_feats"] = torch.stack([torch.as_tensor(r.features[:most]) for r in regions])
+    found["boxes"] = torch.stack([torch.as_tensor(r.boxes[:most]) for r in regions])
     # As VL-T5/src/caption_data.py masks a picture with fewer boxes; published features have 36 true ones, so all count.
-    found["vis_attention_mask"] = torch.stack([torch.as_tensor(r.real) for r in regions]).long()
+    found["vis_attention_mask"] = real[:, :most].long()
     return found if targets is None else {**found, "labels": rows(targets, -100)}
 
 
 @torch.no_grad()
-def answers(model: VLT5, tokenizer, texts: list[str], regions: list[RegionFeatures], beams: int = 1, limit: int = TEXT_LIMIT) -> list[str]:
+def answers(
+    model: VLT5, tokenizer, texts: list[str], regions: list[RegionFeatures], beams: int = 1, limit: int = TEXT_LIMIT, text_limit: int | None = None
+) -> list[str]:  # fmt: skip
     """What the model says, one text for each pair; greedy as the public demo, or with `beams`; visual tokens stay in the text."""
-    batch = {key: value.to(model.device) for key, value in vl_t5_batch(tokenizer, texts, regions, limit=limit).items()}
+    batch = {key: value.to(model.device) for key, value in vl_t5_batch(tokenizer, texts, regions, limit=limit, text_limit=text_limit).items()}
     said = model.eval().generate(**batch, max_new_tokens=limit, num_beams=beams, do_sample=False)
     silent = {tokenizer.pad_token_id, tokenizer.eos_token_id}
     return [tokenizer.decode([i for i in row if i not in silent]).strip() for row in said.tolist()]
-
-
-def _released_names(tensors: dict) -> dict:
-    """Keys as this class has them: without DataParallel's `module.`, and `encoder.` for the older `vis_encoder.`."""
-    plain = {key.removeprefix("module."): tensor for key, tensor in tensors.items()}
-    return {"encoder." + key.removeprefix("vis_encoder.") if key.startswith("vis_encoder.") else key: t for key, t in plain.items()}
-
-
-def convert_released(source: Path, target: Path) -> Path:
-    """Rewrite a released `.pth` as safetensors: torch reads tensors alone (weights_only) and refuses a file that holds anything else.
-
-    Copies of the shared matrix and the unused norm are left out. Raises UserError when the file is missing or is refused.
-    """
-    import pickle
-
-    from safetensors.torch import save_file
-
-    source, target = Path(source), Path(target)
-    try:
-        found = torch.load(source, map_location="cpu", weights_only=True)
-    except (OSError, EOFError, RuntimeError, pickle.UnpicklingError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(f"{source} is refused: it is no file of tensors alone ({reason}); download it again from its authors") from error
-    if not isinstance(found, dict) or not all(isinstance(tensor, torch.Tensor) for tensor in found.values()):
-        raise UserError(f"{source} is refused: it is no dictionary of tensors; give the file Epoch30.pth as its authors published it")
-    tensors = _released_names(found)
-    shared = tensors.get("shared.weight")
-    kept = {key: t.contiguous() for key, t in tensors.items() if key not in UNUSED and not (key in TIED and shared is not None and t.equal(shared))}
-    part = target.with_name(f".{target.name}.part")
-    save_file(kept, part)
-    os.replace(part, target)
-    return target
-
-
-def load_released(path: Path, config: VLT5Config | None = None) -> VLT5:
-    """VLT5 with the released weights from safetensors, each key and shape checked against `config` (default: the released one).
-
-    Raises UserError naming the file and the first key that is missing, unknown, of another shape, not finite, or tied and unequal.
-    """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    path = Path(path)
-    if path.suffix != ".safetensors":
-        raise UserError(f"{path} is not safetensors; rewrite a .pth once with convert_released(source, target) in utils/models/vl_t5.py")
-    try:
-        tensors = _released_names(load_file(path))
-    except (OSError, SafetensorError) as error:
-        raise UserError(f"{path} cannot be read ({str(error).splitlines()[0]}); convert the released file again") from error
-    with torch.device("meta"):
-        model = VLT5(config or released_config())
-    model.load_state_dict(_checked(path, tensors, model.state_dict()), assign=True)
-    model.tie_weights()
-    return model.eval()
-
-
-def _checked(path: Path, tensors: dict, wanted: dict) -> dict:
-    shared = tensors.get("shared.weight")
-    tensors = {**({} if shared is None else dict.fromkeys(TIED, shared)), **{key: t for key, t in tensors.items() if key not in UNUSED}}
-    for key, place in wanted.items():
-        if key not in tensors:
-            raise UserError(f"{path} lacks the key {key}; it is no whole VL-T5 checkpoint, so download and convert it again")
-        if tensors[key].shape != place.shape:
-            shapes = f"{tuple(tensors[key].shape)}, not {tuple(place.shape)}"
-            raise UserError(f"{path}: {key} has the shape {shapes}; use the checkpoint of VL-T5 with T5-base, or give its own config")
-        if not tensors[key].isfinite().all():
-            raise UserError(f"{path}: {key} holds a number that is not finite; download and convert the checkpoint again")
-        if key in TIED and not tensors[key].equal(shared):
-            raise UserError(f"{path}: {key} differs from shared.weight, with which VL-T5 ties it; use the checkpoint as its authors published it")
-    if unknown := sorted(tensors.keys() - wanted.keys()):
-        raise UserError(f"{path} has the unknown key {unknown[0]}; use the checkpoint of VL-T5, not of VL-BART or another model")
-    return {key: t.float() for key, t in tensors.items()}

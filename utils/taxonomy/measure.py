@@ -38,6 +38,14 @@ def cost(name: str, model: Fusion, tokenizer, question: str = "O que está no ca
     return Cost(sizes["all"], sizes["trained"], ids.shape[1], counted.get_total_flops(), sizes["all"] * 4 / 2**20)
 
 
+def own_parts(name: str) -> int:
+    """How many modules of the fusion's own stand inside its language model: 0 where the layers are transformers' own, untouched."""
+    from utils.models.fusions.parts import base_tokenizer
+
+    language = fusion(name).build(base_tokenizer(), 0).language
+    return sum(type(module).__module__.startswith("utils.") for module in language.modules())
+
+
 def costs() -> dict[str, Cost]:
     """The cost of every fusion as built, untrained: learning changes none of these numbers."""
     from utils.models.fusions import fusions
@@ -57,14 +65,3 @@ def rows(found: dict[str, Cost]) -> list[dict]:
         }
         for name, one in found.items()
     ]  # fmt: skip
-
-
-def beside_claims(found: dict[str, Cost]) -> dict[str, str]:
-    """Claim id -> what the small modules say of it: parameters and operations of one answer, no more."""
-    told = {}
-    for name, one in found.items():
-        letter = fusion(name).LETTER
-        if letter in "ABCD":
-            told[f"{letter}.parameters"] = f"{one.parameters:,} at tiny, {one.trained:,} learn"
-            told[f"{letter}.cost"] = f"{one.flops / 1e6:.0f} million operations for a question at tiny, {one.sequence} tokens"
-    return told

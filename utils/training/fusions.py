@@ -25,7 +25,7 @@ from utils.training.loop import Plan, Progress, StageMethods, history_of, traine
 from utils.training.recipes import Stage, Tune
 from utils.training.vocabulary import align_vocabulary, untrained_pieces
 
-CODE = "1"  # raise when data, rates or fusions change: kept models are then trained again
+CODE = "2"  # raise when data, rates or fusions change: kept models are then trained again
 ALIGNED = 400  # scenes whose texts tell which pieces mean the same in both languages
 STAGE = Stage("fuse", data="scenes", tune={"llm": Tune("full", 1e-3)}, warmup=0.06)  # each weight's rate: Fusion.rates
 
@@ -34,7 +34,7 @@ STAGE = Stage("fuse", data="scenes", tune={"llm": Tune("full", 1e-3)}, warmup=0.
 class Budget:
     """What every fusion gets: pictures, questions on each, pictures a step, rounds over the pictures.
 
-    A fusion that draws sees each picture's text once more in each round, with the picture's tokens as the answer.
+    A fusion that draws also gets pictures' texts, with a picture's tokens as the answer: lessons that the others have no use for.
     """
 
     pictures: int = 1600
@@ -42,6 +42,7 @@ class Budget:
     batch: int = 8
     rounds: float = 1.5
     types: tuple[str, ...] = CONVERSATION
+    new_connector: bool = False  # the control: without the base's projector, which learnt as type C
 
     def share(self, share: float) -> "Budget":
         """The same number of rounds over a share of the pictures; raises UserError for one that is not in (0, 1]."""
@@ -70,9 +71,10 @@ def pictures_of(count: int, seed: int) -> tuple[tuple[Scene, ...], torch.Tensor]
     return scenes, torch.stack([to_pixels(render(scene)) for scene in scenes])
 
 
-def tower_features(model: Fusion, pixels: torch.Tensor, batch: int = 64) -> torch.Tensor:
-    """The frozen tower's patches of many pictures, computed once."""
-    return torch.cat([model.look(part) for part in pixels.split(batch)])
+def tower_features(model: Fusion, pixels: torch.Tensor, batch: int = 64, second: bool = False) -> torch.Tensor:
+    """What a fusion's connector gets of many pictures, computed once: patches of the frozen tower, or codes."""
+    look = model.look_second if second else model.look
+    return torch.cat([look(part) for part in pixels.split(batch)])
 
 
 def branches_of(tokenizer, scene: Scene, rng: random.Random, language: str, budget: Budget) -> list[tuple[list[int], list[int]]]:
@@ -86,7 +88,10 @@ def drawing_row(model: Fusion, tokenizer, scene: Scene, language: str, slots: in
 
 
 class Rows(torch.utils.data.Dataset):
-    """Item i is the i-th picture of an endless seeded stream: (prefix, branches) rows and the picture's features."""
+    """Item i is the i-th picture of an endless seeded stream: parts of {"rows": (prefix, branches), "features": of the part's picture}.
+
+    A fusion that draws has DRAWS parts more: this picture and those after it, each to be drawn from its text.
+    """
 
     def __init__(self, model: Fusion, module, tokenizer, features: torch.Tensor, scenes, language: str, budget: Budget, seed: int):
         self.model, self.module, self.tokenizer, self.features, self.scenes = model, module, tokenizer, features, scenes
@@ -96,36 +101,40 @@ class Rows(torch.utils.data.Dataset):
     def __len__(self) -> int:
         return self.budget.steps * self.budget.batch
 
-    def __getitem__(self, place: int) -> dict:
+    def __getitem__(self, place: int) -> list[dict]:
         epoch, index = divmod(place, len(self.scenes))
-        which = random.Random(f"order/{self.seed}/{epoch}").sample(range(len(self.scenes)), k=len(self.scenes))[index]
-        rng = random.Random(f"fusion/{self.seed}/{place}")
-        rows = [(self.prefix, branches_of(self.tokenizer, self.scenes[which], rng, self.language, self.budget))]
-        if getattr(self.module, "DRAWS", False):
-            rows.append(drawing_row(self.model, self.tokenizer, self.scenes[which], self.language, self.module.SLOTS))
-        return {"rows": rows, "features": self.features[which]}
+        order = random.Random(f"order/{self.seed}/{epoch}").sample(range(len(self.scenes)), k=len(self.scenes))
+        which, rng = order[index], random.Random(f"fusion/{self.seed}/{place}")
+        branches = branches_of(self.tokenizer, self.scenes[which], rng, self.language, self.budget)
+        drawn = [order[(index + n) % len(order)] for n in range(getattr(self.module, "DRAWS", 0))]
+        return [{"rows": (self.prefix, branches), "features": self.features[which]}] + [
+            {"rows": drawing_row(self.model, self.tokenizer, self.scenes[other], self.language, self.module.SLOTS), "features": self.features[other]}
+            for other in drawn
+        ]
 
 
-def collate(items: list[dict], packed: bool, pad_id: int) -> dict:
+def collate(items: list[list[dict]], packed: bool, pad_id: int) -> dict:
     """A batch; packed, a row is a picture with all its questions, blind to each other; otherwise each question has a row."""
     rows = [
-        (prefix, part, item["features"])
-        for item in items
-        for prefix, branches in item["rows"]
-        for part in ([branches] if packed else [[b] for b in branches])
+        (part["rows"][0], branches, part)
+        for parts_of_one in items
+        for part in parts_of_one
+        for branches in ([part["rows"][1]] if packed else [[branch] for branch in part["rows"][1]])
     ]
-    length = max(len(prefix) + sum(len(ids) for ids, _ in part) for prefix, part, _ in rows)
+    length = max(len(prefix) + sum(len(ids) for ids, _ in branches) for prefix, branches, _ in rows)
     ids, labels = torch.full((len(rows), length), pad_id), torch.full((len(rows), length), IGNORE)
     places, branch = torch.zeros(len(rows), length, dtype=torch.long), torch.full((len(rows), length), -1)
-    for number, (prefix, part, _) in enumerate(rows):
+    for number, (prefix, branches, _) in enumerate(rows):
         at = len(prefix)
         ids[number, :at], places[number, :at], branch[number, :at] = torch.tensor(prefix), torch.arange(at), 0
-        for which, (words, told) in enumerate(part, start=1):
+        for which, (words, told) in enumerate(branches, start=1):
             end = at + len(words)
             ids[number, at:end], labels[number, at:end], branch[number, at:end] = torch.tensor(words), torch.tensor(told), which
             places[number, at:end] = torch.arange(len(prefix), len(prefix) + len(words))
             at = end
-    batch = {"input_ids": ids, "labels": labels, "features": torch.stack([features for _, _, features in rows])}
+    batch = {"input_ids": ids, "labels": labels, "features": torch.stack([part["features"] for *_, part in rows])}
+    if "second" in rows[0][2]:  # which rows are of a second modality
+        batch["second"] = torch.tensor([part["second"] for *_, part in rows])
     if not packed:
         return batch | {"attention_mask": (branch >= 0).long()}
     back = torch.ones(length, length, dtype=torch.bool).tril()
@@ -160,6 +169,11 @@ def fusion_folder(name: str, seed: int, share: float = 1.0, scale: str = "tiny",
     return runs.outputs() / scale / language / "taxonomy" / f"{name}-{seed}-{share:g}"
 
 
+def inputs_of(name: str, seed: int, language: str, budget: Budget) -> str:
+    """One hash of all that decides what a fusion learns."""
+    return runs.text_hash(CODE, name, seed, language, dataclasses.asdict(budget), runs.file_hash(load.SHIPPED / WEIGHTS))
+
+
 def train_fusion(name: str, seed: int, share: float = 1.0, folder: Path | None = None, language: str = "pt-BR", budget: Budget = Budget()) -> dict:
     """Train one fusion and save it; returns the manifest with the loss history, the parameters and the CPU seconds.
 
@@ -168,16 +182,13 @@ def train_fusion(name: str, seed: int, share: float = 1.0, folder: Path | None =
     """
     module, budget = fusion(name), budget.share(share)
     folder = Path(folder or fusion_folder(name, seed, share, language=language))
-    inputs = runs.text_hash(CODE, name, seed, language, dataclasses.asdict(budget), runs.file_hash(load.SHIPPED / WEIGHTS))
+    inputs = inputs_of(name, seed, language, budget)
     runs.output_folder(str(folder.resolve()))
     with runs.lock(folder):
         done = runs.complete(folder, inputs)
         if done:
             return done
-        mark = folder / "inputs.json"
-        if not mark.exists() or runs.read_json(mark) != inputs:  # another run's checkpoints must not be resumed
-            shutil.rmtree(folder / "checkpoints", ignore_errors=True)
-            runs.write_json(mark, inputs)
+        drop_other_checkpoints(folder, inputs)
         started, cpu = time.monotonic(), time.process_time()
         facts = _train(module, name, seed, language, budget, folder)
         seconds = round(time.process_time() - cpu, 1)
@@ -196,25 +207,41 @@ def align(model: Fusion, tokenizer, scenes: tuple[Scene, ...], language: str) ->
     return align_vocabulary(model.language, tokenizer, list(dict.fromkeys(pairs)), untrained_pieces(load.SHIPPED))
 
 
+def drop_other_checkpoints(folder: Path, inputs: str) -> None:
+    """Delete the checkpoints of a run with other inputs: they must not be resumed."""
+    mark = folder / "inputs.json"
+    if not mark.exists() or runs.read_json(mark) != inputs:
+        shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+        runs.write_json(mark, inputs)
+
+
 def _train(module, name: str, seed: int, language: str, budget: Budget, folder: Path) -> dict:
     """Prepare, train and save; returns what the manifest tells."""
     runs.seed_all(seed)
     tokenizer = parts.base_tokenizer()
     model = module.build(tokenizer, seed)
+    if budget.new_connector:
+        parts.renew_connector(model, seed)
     scenes, pixels = pictures_of(budget.pictures, 0)
     features = tower_features(model, pixels)
     prepared = {"aligned_pieces": align(model, tokenizer, scenes, language)}
     prepared |= module.prepare(model, features, pixels, seed) if hasattr(module, "prepare") else {}
-    steps = budget.steps
-    plan = Plan(steps, budget.batch, seed, save_every=max(1, steps // 3), log_every=max(1, steps // 20))
     data = Rows(model, module, tokenizer, features, scenes, language, budget, seed)
+    history = fit(model, data, module.PACKED, tokenizer.pad_token_id, folder, seed, f"{module.LETTER}, {name}")
+    return {"steps": budget.steps, "parameters": parts.counts(model), "history": history, **prepared}
+
+
+def fit(model: Fusion, data: "Rows", packed: bool, pad_id: int, folder: Path, seed: int, label: str) -> list[dict]:
+    """Train over the rows of `data` once, going on from `folder`'s newest checkpoint, and save the weights; returns the loss history."""
+    budget = data.budget
+    plan = Plan(budget.steps, budget.batch, seed, save_every=max(1, budget.steps // 3), log_every=max(1, budget.steps // 20))
     trainer = FusionTrainer(
         model=model, args=TrainingArguments(**trainer_options(folder, STAGE, plan)), train_dataset=data,
-        data_collator=functools.partial(collate, packed=module.PACKED, pad_id=tokenizer.pad_token_id), callbacks=[Progress(f"{module.LETTER}, {name}")],
+        data_collator=functools.partial(collate, packed=packed, pad_id=pad_id), callbacks=[Progress(label)],
     )  # fmt: skip
     trainer.remove_callback(PrinterCallback)
     with runs.full_disk_told(folder):
         trainer.train(resume_from_checkpoint=newest_checkpoint(folder))
         parts.save(model, folder / WEIGHTS)
     shutil.rmtree(folder / "checkpoints", ignore_errors=True)
-    return {"steps": steps, "parameters": parts.counts(model), "history": history_of(trainer), **prepared}
+    return history_of(trainer)

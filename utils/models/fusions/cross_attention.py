@@ -1,5 +1,7 @@
 """Type A, cross-attention inside the language model: before each layer, a gated layer lets every token look at the picture."""
 
+import copy
+
 import torch
 from torch import nn
 
@@ -33,10 +35,10 @@ class Gated(nn.Module):
 class CrossAttention(Fusion):
     """The picture never enters the sequence; the gated layers hold it while a batch runs."""
 
-    rates = (("alpha_", 2e-2), ("gated", 2e-3), ("connector", 1e-3), ("language", 1e-3))
+    rates = (("alpha_", 2e-2), ("gated", 2e-3), ("connector", 1e-3), ("second", 1e-3), ("language", 1e-3))
 
     def embed(self, batch: dict):
-        picture = self.connector(self.features(batch))
+        picture = self.connected(batch)
         for layer in self.language.model.layers:
             layer.picture = picture
         return self.language.get_input_embeddings()(batch["input_ids"]), batch["labels"]
@@ -59,3 +61,8 @@ def build(tokenizer, seed: int) -> CrossAttention:
     for number, layer in enumerate(language.model.layers):
         language.model.layers[number] = Gated(IdeficsGatedCrossAttentionLayer(config, number), layer)
     return CrossAttention(tokenizer, llava.model.vision_tower, llava.model.multi_modal_projector, language)
+
+
+def add_second(model: CrossAttention, llava, seed: int) -> None:
+    """A second modality: a projector of its own to the same gated layers, which starts as a copy of the picture's."""
+    model.second = copy.deepcopy(model.connector)

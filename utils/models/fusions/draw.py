@@ -38,7 +38,7 @@ def boxes(model: Fusion) -> dict[str, list[Box]]:
     own = [
         _box(model, f"{layers[0]}.{name}", new=True)
         for name, module in core.layers[0].named_modules()
-        if name and (name.endswith((".expert", "gated")) and type(module).__module__ != "torch.nn.modules.container")
+        if name and (name.endswith((".expert", "gated", "mixer")) and type(module).__module__ != "torch.nn.modules.container")
     ]
     fresh = lambda path: any(b.path.startswith(path) for b in own)  # noqa: E731
     return {

@@ -41,6 +41,13 @@ def shipped(tokenizer):
     return llava
 
 
+def renew_connector(model: "Fusion", seed: int) -> None:
+    """Start the projector anew from `seed`: a control, for the base was trained as type C, and its projector is a head start for those that can use it."""
+    torch.manual_seed(seed)
+    for layer in (model.connector.linear_1, model.connector.linear_2):
+        layer.reset_parameters()
+
+
 def caption_of(scene, language: str) -> str:
     """The gold description of a scene in a language: the text that a fusion draws from."""
     return say(possible(scene, "description", random.Random(0))[0], language)[1]
@@ -64,6 +71,10 @@ class Fusion(nn.Module, abc.ABC):
         self.vision_tower, self.connector, self.language = vision_tower, connector, language
         self.image_id = tokenizer.convert_tokens_to_ids("<image>")
         self.end_id, self.pad_id = tokenizer.eos_token_id, tokenizer.pad_token_id
+        self.thaw()
+
+    def thaw(self) -> None:
+        """Let exactly the weights learn that have a rate."""
         for name, parameter in self.named_parameters():
             parameter.requires_grad_(self.rate(name) > FROZEN)
 
@@ -76,8 +87,20 @@ class Fusion(nn.Module, abc.ABC):
         """(batch, 36, tower width): the frozen tower's patches without its class token; training computes them once."""
         return self.vision_tower(pixel_values, output_hidden_states=True).hidden_states[-1][:, 1:]
 
+    def look_second(self, pixel_values: torch.Tensor) -> torch.Tensor:
+        """What the second modality's connector gets: here the same tower's patches."""
+        return self.look(pixel_values)
+
     def features(self, batch: dict) -> torch.Tensor:
-        return batch["features"] if "features" in batch else self.look(batch["pixel_values"])
+        if "features" in batch:
+            return batch["features"]
+        return self.look_second(batch["pixel_values"]) if "second" in batch else self.look(batch["pixel_values"])
+
+    def connected(self, batch: dict) -> torch.Tensor:
+        """(batch, patches, width): patches through the connector; rows that `second` (batch,) marks, through the second modality's."""
+        features = self.features(batch)
+        vectors = self.connector(features)
+        return torch.where(batch["second"][:, None, None], self.second(features), vectors) if "second" in batch else vectors
 
     @abc.abstractmethod
     def embed(self, batch: dict) -> tuple[torch.Tensor, torch.Tensor]:
@@ -98,11 +121,14 @@ class Fusion(nn.Module, abc.ABC):
         more = {"position_ids": batch["position_ids"]} if "position_ids" in batch else {}
         core = self.language.base_model
         hidden = core(inputs_embeds=embeddings, attention_mask=batch["attention_mask"], use_cache=False, **more).last_hidden_state
-        targets = labels[:, 1:]
+        return self.loss(hidden[:, :-1], labels[:, 1:])
+
+    def loss(self, hidden: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """Mean cross entropy of what follows each position; ValueError when nothing is to be learnt."""
         learnt = targets != IGNORE
         if not learnt.any():
             raise ValueError("no token of this batch carries loss; check that the rows have answers")
-        return cross_entropy(self.language.get_output_embeddings()(hidden[:, :-1][learnt]).float(), targets[learnt])
+        return cross_entropy(self.language.get_output_embeddings()(hidden[learnt]).float(), targets[learnt])
 
     @torch.no_grad()
     def generate(self, batch: dict, max_new_tokens: int, **options) -> torch.Tensor:

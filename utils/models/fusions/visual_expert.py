@@ -23,26 +23,30 @@ class Expert(nn.Module):
 
     def __init__(self, words):
         super().__init__()
-        self.words, self.expert, self.where = words, copy.deepcopy(words), None
+        self.words, self.expert, self.where, self.chosen = words, copy.deepcopy(words), None, None
 
     def forward(self, hidden):
         out = self.words(hidden)
         if self.where is None or self.where.shape != hidden.shape[:2]:  # the steps of generation hold words only
             return out
-        return out.masked_scatter(self.where[..., None], self.expert(hidden[self.where]))
+        out = out.masked_scatter(self.where[..., None], self.expert(hidden[self.where]))
+        if self.chosen is None:
+            return out
+        second = self.where & self.chosen[:, None]  # rows whose picture is of the second modality
+        return out.masked_scatter(second[..., None], self.second(hidden[second]))
 
 
 class VisualExpert(Fusion):
     """Projected patches in the sequence, as in type C, and an expert for them in every layer."""
 
-    rates = (("expert", 1e-3), ("connector", 1e-3), ("language", 1e-3))
+    rates = (("expert", 1e-3), ("connector", 1e-3), ("second", 1e-3), ("language", 1e-3))
 
     def embed(self, batch: dict):
         where = batch["input_ids"] == self.image_id
         for module in self.modules():
             if isinstance(module, Expert):
-                module.where = where if where.any() else None
-        return self.scatter(batch["input_ids"], self.connector(self.features(batch))), batch["labels"]
+                module.where, module.chosen = (where if where.any() else None), batch.get("second")
+        return self.scatter(batch["input_ids"], self.connected(batch)), batch["labels"]
 
 
 def build(tokenizer, seed: int) -> VisualExpert:
@@ -57,3 +61,10 @@ def build(tokenizer, seed: int) -> VisualExpert:
         if number < last:
             layer.mlp = Expert(layer.mlp)
     return VisualExpert(tokenizer, llava.model.vision_tower, llava.model.multi_modal_projector, language)
+
+
+def add_second(model: VisualExpert, llava, seed: int) -> None:
+    """A second modality: a projector and in every layer experts of its own, which start as copies of the picture's."""
+    model.second = copy.deepcopy(model.connector)
+    for module in [module for module in model.modules() if isinstance(module, Expert)]:
+        module.second = copy.deepcopy(module.expert)
