@@ -5,7 +5,7 @@ import sys
 
 from utils import runs
 
-NAMES = ("translation", "training", "planner")
+NAMES = ("translation", "training", "planner", "evaluation")
 
 
 def main(names: list[str]) -> int:

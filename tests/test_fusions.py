@@ -444,15 +444,28 @@ def test_the_cost_of_an_answer(name, built, words):
     spent, without = cost(name, built[name], words), cost("cross_attention", built["cross_attention"], words)
     assert spent.sequence - without.sequence == fusion(name).SLOTS
     assert spent.parameters > spent.trained > 1_000_000 and spent.flops > 2 * 36 * 800_000  # the tower alone
+    idle = 0 if built[name].tower_looks else sum(p.numel() for p in built[name].vision_tower.parameters())
+    assert spent.parameters == sum(p.numel() for p in built[name].parameters()) - idle
 
 
-def test_every_fusion_has_its_cost_beside_the_claims_of_its_type():
-    from utils.taxonomy.measure import beside_claims, costs, rows
-    from utils.taxonomy.types import TYPES
+@pytest.mark.parametrize("name", NAMES)
+def test_only_an_idle_tower_is_said_to_be_idle(name, words, pixels):
+    """With its tower's weights changed a fusion reads another picture; type D, whose tokenizer reads pixels, the same one."""
+    model = fusion(name).build(words, seed=1).eval()
+    if name == "cross_attention":
+        torch.nn.init.constant_(model.language.model.layers[0].gated.alpha_cross_attn, 0.5)
+    batch = batch_of(words, name, TURNS[0], pixels[:2])
+    with torch.no_grad():
+        before = model(**batch).item()
+        model.vision_tower.embeddings.patch_embedding.weight.mul_(-1)
+        after = model(**batch).item()
+    assert (before != after) == model.tower_looks
+
+
+def test_every_fusion_has_its_cost_in_the_order_of_the_types():
+    from utils.taxonomy.measure import costs, rows
 
     found = costs()
-    assert [row["type"] for row in rows(found)] == sorted(row["type"] for row in rows(found)) and len(found) == len(fusions())
-    claims = {claim.id for kind in TYPES for claim in kind.claims}
-    told = beside_claims(found)
-    assert set(told) <= claims and {f"{letter}.{what}" for letter in "ABCD" for what in ("cost", "parameters")} == set(told)
-    assert f"{found['projector'].parameters:,}" in told["C.parameters"]
+    told = rows(found)
+    assert [row["type"] for row in told] == sorted(row["type"] for row in told) and set(found) == set(fusions())
+    assert f"{found['projector'].parameters:,}" in [row["parameters"] for row in told]

@@ -95,6 +95,10 @@ def playground(tmp_path_factory):
     chat = {"messages": [{"role": "user", "content": "What do you see?"}, {"role": "assistant", "content": "A dog."}]}
     (folder / "mine" / "chats.jsonl").write_text(json.dumps(chat) + "\n", encoding="utf-8")
     render(single("dog")).save(folder / "dog.png")
+    (folder / "gold.json").write_text(json.dumps([{"question_id": "1", "label": "gato"}, {"question_id": "2", "label": "dois"}]), encoding="utf-8")
+    for name, said in (("one", ("Um gato.", "3")), ("two", ("um cão", "2"))):
+        rows = [json.dumps({"questionId": str(n), "prediction": text}) for n, text in enumerate(said, start=1)]
+        (folder / f"{name}.jsonl").write_text("\n".join(rows), encoding="utf-8")
     (folder / "data").symlink_to(ROOT / "data")
     return folder
 
@@ -105,8 +109,8 @@ def test_every_python_command_of_the_readme_runs(command, playground, monkeypatc
     monkeypatch.setenv("OUTPUTS", str(playground / "outputs"))  # `ask` finds what `train` made, as in the README's order
     if "train" in arguments:
         monkeypatch.setenv("SHARE", "0.005")
-    if "base" in arguments:
-        arguments.append("--help")  # it takes 50 minutes; tests/test_training.py builds a small one
+    if "base" in arguments or "study" in arguments:
+        arguments.append("--help")  # hours; tests/test_training.py and tests/test_study.py make small ones
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     ended = subprocess.run([sys.executable, *arguments], cwd=playground, capture_output=True, text=True)
     if "rehearse" in arguments and "a100" in arguments and not torch.cuda.is_available():

@@ -29,6 +29,23 @@ def _rehearse(commands) -> None:
     add.add_argument("--json", action="store_true")
 
 
+def _evaluate(commands) -> None:
+    add = commands.add_parser("evaluate", help="score a model on a task")
+    add.add_argument("--model", type=Path, required=True)
+    add.add_argument("--task", default="scenes", choices=("scenes",))
+    add.add_argument("--language", default="pt-BR")
+    add.add_argument("--questions", type=int, default=40, help="questions of each type")
+    add.add_argument("--out", type=Path, required=True)
+    add = commands.add_parser("score", help="score prediction files made elsewhere; a second file adds McNemar and the paired bootstrap")
+    add.add_argument("task", metavar="TASK", choices=("exact-match", "pope", "admire-a", "admire-b", "perplexity"), help="%(choices)s")
+    add.add_argument("gold", type=Path, help=".json, .jsonl, .tsv or a gzip of one: ours, GQA's, LXMERT's, POPE's, AdMIRe's")
+    add.add_argument("predictions", metavar="PRED", type=Path, help="one prediction for every id of the gold")
+    add.add_argument("second", metavar="PRED2", type=Path, nargs="?", help="another model's, on the same items")
+    add.add_argument("--language", default="pt-BR", help="that of the gold answers: pt-BR, pt-PT, it or en")
+    add.add_argument("--strict", action="store_true", help="plain string equality as the headline; both are always told")
+    add.add_argument("--json", action="store_true")
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m utils", description="LLaVA em Português: a course that is also a working system.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -82,12 +99,7 @@ def _parser() -> argparse.ArgumentParser:
     add.add_argument("picture", type=Path)
     add.add_argument("question")
     add.add_argument("--model", type=Path, help="a model's folder; the journey's Portuguese model without it")
-    add = commands.add_parser("evaluate", help="score a model on a task")
-    add.add_argument("--model", type=Path, required=True)
-    add.add_argument("--task", default="scenes", choices=("scenes",))
-    add.add_argument("--language", default="pt-BR")
-    add.add_argument("--questions", type=int, default=40, help="questions of each type")
-    add.add_argument("--out", type=Path, required=True)
+    _evaluate(commands)
     return parser
 
 

@@ -195,3 +195,13 @@ def evaluate(options: argparse.Namespace) -> int:
             f"{row['type']:12} {row['right']:4}/{row['total']:<4} {row['share']:6.1%} [{row['low']:.0%}–{row['high']:.0%}]  baseline {row['baseline']:.0%}"
         )
     return 0
+
+
+def score(options: argparse.Namespace) -> int:
+    from utils.evaluation.score import score as judge
+    from utils.evaluation.score_text import plain, text_of
+
+    files = [options.predictions] + ([options.second] if options.second else [])
+    result = judge(options.task, options.gold, files, options.language, options.strict)
+    print(json.dumps(plain(result), indent=1, allow_nan=False) if options.json else text_of(result))
+    return 0

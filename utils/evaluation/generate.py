@@ -29,7 +29,7 @@ def answer_all(
         lengths = torch.tensor([len(asked[i]) for i in chosen])
         attention = (torch.arange(length)[None] >= length - lengths[:, None]).long()
         out = model.generate(
-            input_ids=ids.to(model.device), attention_mask=attention.to(model.device), **_shown(model, [pictures[i] for i in chosen]),
+            input_ids=ids.to(model.device), attention_mask=attention.to(model.device), **shown(model, [pictures[i] for i in chosen]),
             max_new_tokens=max_new_tokens, do_sample=False, pad_token_id=tokenizer.pad_token_id, eos_token_id=end_id(tokenizer, form),
         )  # fmt: skip
         for row, i in enumerate(chosen):
@@ -49,7 +49,7 @@ def _asked(config, tokenizer, pictures: list[Image.Image], questions: list[str],
     return found
 
 
-def _shown(model, pictures: list[Image.Image]) -> dict[str, torch.Tensor]:
+def shown(model, pictures: list[Image.Image]) -> dict[str, torch.Tensor]:
     """What the model's class takes of a batch of pictures; blank views behind those of pictures with fewer tiles."""
     inputs = [picture_inputs(model.config, picture) for picture in pictures]
     pixels = torch.nn.utils.rnn.pad_sequence([one["pixel_values"][0] for one in inputs], batch_first=True)

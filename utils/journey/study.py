@@ -18,7 +18,7 @@ from pathlib import Path
 from utils import runs
 
 SEEDS, SHARES = (0, 1, 2), (0.25, 0.5, 1.0)
-SECOND_SEEDS = (0,)  # the second modality costs as much again as the first: one seed, and the page says so
+ONE_SEED = (0,)  # for the second modality and the control, and the page says so
 CONTROLS = ("projector",)  # trained once more without the base's projector: how much of a head start is that?
 PER_TYPE = 40  # held-out questions of each type
 SHIPPED = runs.ROOT / "data" / "taxonomy"
@@ -131,10 +131,10 @@ def study(
     folder = runs.output_folder("tiny", language, "taxonomy")
     control = dataclasses.replace(budget, new_connector=True), folder / "new_connector"
     plain = [(*run, language, folder, budget) for run in itertools.product(names, seeds, shares)]
-    extra = [(name, seed, 1.0, language, control[1], control[0]) for name in names if name in CONTROLS for seed in seeds]
+    extra = [(name, seed, 1.0, language, control[1], control[0]) for name in names if name in CONTROLS for seed in ONE_SEED if seed in seeds]
     with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), max_tasks_per_child=1) as pool:
         rows = _each(pool, one_run, sorted(plain, key=lambda run: -run[2]))
-        second = _each(pool, one_second, [(name, seed, language, folder, budgets[1]) for name in names for seed in SECOND_SEEDS if seed in seeds])
+        second = _each(pool, one_second, [(name, seed, language, folder, budgets[1]) for name in names for seed in ONE_SEED if seed in seeds])
         controls = _each(pool, one_run, extra)
     order = {name: number for number, name in enumerate(names)}
     rows.sort(key=lambda row: (order[row["fusion"]], row["seed"], row["share"]))

@@ -8,7 +8,10 @@ from utils.models.fusions.parts import PROMPT, Fusion, counts
 
 @dataclass(frozen=True)
 class Cost:
-    """`sequence` counts tokens before the answer; `flops` is one forward pass over them, tower included; `memory_mb` holds the weights in 32 bits."""
+    """What an answer needs: a tower that only helped at the start of training does not count.
+
+    `sequence` counts tokens before the answer; `flops` is one forward pass over them, tower included; `memory_mb` holds the weights in 32 bits.
+    """
 
     parameters: int
     trained: int
@@ -20,8 +23,8 @@ class Cost:
 def cost(name: str, model: Fusion, tokenizer, question: str = "O que está no canto superior esquerdo?") -> Cost:
     """The cost of reading one picture and one question; operations counted by torch's `FlopCounterMode` (a multiply and an add are two).
 
-    It counts matrix products and convolutions. A state-space model's scan is written as sums of elementwise products on a
-    CPU, which it leaves out: there the number is a lower bound.
+    It counts matrix products and convolutions. A state-space model's decays are elementwise products, which it leaves out:
+    there the number is a lower bound.
     """
     import torch
     from torch.utils.flop_counter import FlopCounterMode
@@ -35,7 +38,8 @@ def cost(name: str, model: Fusion, tokenizer, question: str = "O que está no ca
         embeddings, _ = model.embed(batch)
         model.language(inputs_embeds=embeddings, attention_mask=batch["attention_mask"], use_cache=False, logits_to_keep=1)
     sizes = counts(model)
-    return Cost(sizes["all"], sizes["trained"], ids.shape[1], counted.get_total_flops(), sizes["all"] * 4 / 2**20)
+    used = sizes["all"] - (0 if model.tower_looks else sizes["tower"])
+    return Cost(used, sizes["trained"], ids.shape[1], counted.get_total_flops(), used * 4 / 2**20)
 
 
 def own_parts(name: str) -> int:

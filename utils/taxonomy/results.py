@@ -62,7 +62,7 @@ def drawing(study: dict, name: str) -> dict | None:
 
 
 def head_start(study: dict) -> list[dict]:
-    """The table of the control: a fusion with the base's projector and with a new one, each the mean over the seeds."""
+    """The table of the control: a fusion with the base's projector and with a new one, the mean over the seeds that the study has of each."""
     rows = []
     for name in dict.fromkeys(row["fusion"] for row in study["controls"]):
         fresh = _interval([row["types"]["all"] for row in study["controls"] if row["fusion"] == name])

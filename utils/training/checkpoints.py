@@ -3,6 +3,8 @@
 import json
 import shutil
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from utils import runs
@@ -60,3 +62,28 @@ def newest_checkpoint(folder: Path) -> str | None:
         if path not in whole:
             shutil.rmtree(path)
     return str(whole[0]) if whole else None
+
+
+def drop_other_checkpoints(folder: Path, inputs: str) -> None:
+    """Delete the checkpoints of a run with other inputs: they must not be resumed."""
+    mark = folder / "inputs.json"
+    if not mark.exists() or runs.read_json(mark) != inputs:
+        shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+        runs.write_json(mark, inputs)
+
+
+def trained_once(folder: Path, inputs: str, train: Callable[[], dict], **facts: object) -> dict:
+    """The manifest of a small training: the one that is there for these inputs, or that of `train`, which goes on from its own checkpoints alone.
+
+    `train` returns what the manifest tells beside `facts` and the CPU seconds. Raises UserError when another run holds the folder.
+    """
+    runs.output_folder(str(folder.resolve()))
+    with runs.lock(folder):
+        done = runs.complete(folder, inputs)
+        if done:
+            return done
+        drop_other_checkpoints(folder, inputs)
+        started, cpu = time.monotonic(), time.process_time()
+        found = train()
+        runs.finish(folder, inputs, started, cpu_seconds=round(time.process_time() - cpu, 1), **facts, **found)
+        return runs.complete(folder, inputs)  # as a later call reads it: tuples are lists in JSON

@@ -4,7 +4,6 @@ import dataclasses
 import functools
 import random
 import shutil
-import time
 from pathlib import Path
 
 import torch
@@ -20,7 +19,7 @@ from utils.models.fusions import fusion, parts
 from utils.models.fusions.parts import PROMPT, WEIGHTS, Fusion
 from utils.models.pixels import to_pixels
 from utils.models.prompts import IGNORE, encode_prefix, encode_turns
-from utils.training.checkpoints import newest_checkpoint
+from utils.training.checkpoints import newest_checkpoint, trained_once
 from utils.training.loop import Plan, Progress, StageMethods, history_of, trainer_options
 from utils.training.recipes import Stage, Tune
 from utils.training.vocabulary import align_vocabulary, untrained_pieces
@@ -182,18 +181,10 @@ def train_fusion(name: str, seed: int, share: float = 1.0, folder: Path | None =
     """
     module, budget = fusion(name), budget.share(share)
     folder = Path(folder or fusion_folder(name, seed, share, language=language))
-    inputs = inputs_of(name, seed, language, budget)
-    runs.output_folder(str(folder.resolve()))
-    with runs.lock(folder):
-        done = runs.complete(folder, inputs)
-        if done:
-            return done
-        drop_other_checkpoints(folder, inputs)
-        started, cpu = time.monotonic(), time.process_time()
-        facts = _train(module, name, seed, language, budget, folder)
-        seconds = round(time.process_time() - cpu, 1)
-        return runs.finish(folder, inputs, started, fusion=name, letter=module.LETTER, seed=seed, share=share, language=language,
-                           budget=dataclasses.asdict(budget), cpu_seconds=seconds, threads=torch.get_num_threads(), **facts)  # fmt: skip
+    return trained_once(
+        folder, inputs_of(name, seed, language, budget), lambda: _train(module, name, seed, language, budget, folder), fusion=name, letter=module.LETTER,
+        seed=seed, share=share, language=language, budget=dataclasses.asdict(budget), threads=torch.get_num_threads(),
+    )  # fmt: skip
 
 
 def align(model: Fusion, tokenizer, scenes: tuple[Scene, ...], language: str) -> int:
@@ -205,14 +196,6 @@ def align(model: Fusion, tokenizer, scenes: tuple[Scene, ...], language: str) ->
     asks = [ask for scene in scenes[:ALIGNED] for kind_of_question in CONVERSATION for ask in possible(scene, kind_of_question, rng)]
     pairs = [pair for ask in asks for pair in zip(say(ask, "en"), say(ask, language), strict=True)]
     return align_vocabulary(model.language, tokenizer, list(dict.fromkeys(pairs)), untrained_pieces(load.SHIPPED))
-
-
-def drop_other_checkpoints(folder: Path, inputs: str) -> None:
-    """Delete the checkpoints of a run with other inputs: they must not be resumed."""
-    mark = folder / "inputs.json"
-    if not mark.exists() or runs.read_json(mark) != inputs:
-        shutil.rmtree(folder / "checkpoints", ignore_errors=True)
-        runs.write_json(mark, inputs)
 
 
 def _train(module, name: str, seed: int, language: str, budget: Budget, folder: Path) -> dict:

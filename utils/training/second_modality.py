@@ -3,7 +3,6 @@
 import dataclasses
 import functools
 import random
-import time
 from pathlib import Path
 
 import torch
@@ -15,7 +14,8 @@ from utils.models.fusions import fusion, open_fusion, parts
 from utils.models.fusions.parts import PROMPT, WEIGHTS
 from utils.models.pixels import to_pixels
 from utils.models.prompts import encode_turns
-from utils.training.fusions import Budget, Rows, drop_other_checkpoints, fit, pictures_of, tower_features
+from utils.training.checkpoints import trained_once
+from utils.training.fusions import Budget, Rows, fit, pictures_of, tower_features
 
 REPLAY = 4  # one row in so many is a picture, the others are melodies
 CODE = "1"  # raise when sounds, rates or how a fusion takes them change
@@ -77,18 +77,10 @@ def train_second(name: str, seed: int, start: Path, folder: Path, language: str 
     inputs = runs.text_hash(
         CODE, name, seed, language, dataclasses.asdict(budget), runs.file_hash(start / WEIGHTS), runs.file_hash(load.SHIPPED / WEIGHTS)
     )
-    runs.output_folder(str(folder.resolve()))
-    with runs.lock(folder):
-        done = runs.complete(folder, inputs)
-        if done:
-            return done
-        drop_other_checkpoints(folder, inputs)
-        started, cpu = time.monotonic(), time.process_time()
-        facts = _train(name, seed, start, folder, language, budget)
-        seconds = round(time.process_time() - cpu, 1)
-        return runs.finish(
-            folder, inputs, started, fusion=name, seed=seed, language=language, budget=dataclasses.asdict(budget), cpu_seconds=seconds, **facts
-        )
+    return trained_once(
+        folder, inputs, lambda: _train(name, seed, start, folder, language, budget), fusion=name, seed=seed, language=language,
+        budget=dataclasses.asdict(budget),
+    )  # fmt: skip
 
 
 def _train(name: str, seed: int, start: Path, folder: Path, language: str, budget: SecondBudget) -> dict:

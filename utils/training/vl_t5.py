@@ -4,7 +4,6 @@ import dataclasses
 import functools
 import random
 import shutil
-import time
 from pathlib import Path
 
 import torch
@@ -20,7 +19,7 @@ from utils.models.load import SHIPPED, load_folder
 from utils.models.regions import RegionFeatures, find_regions, shortened
 from utils.models.vl_t5 import LONG_LIMIT, QUESTION_LIMIT, TEXT_LIMIT, VISUAL_TOKENS, VLT5, small_vl_t5, visual_tokenizer, vl_t5_batch
 from utils.models.vl_t5_weights import open_vl_t5
-from utils.training.checkpoints import newest_checkpoint
+from utils.training.checkpoints import newest_checkpoint, trained_once
 from utils.training.loop import Plan, Progress, StageMethods, history_of, trainer_options
 from utils.training.recipes import Stage, Tune
 from utils.training.vl_t5_rows import USUAL, Amount, phrase, pretraining_rows, tuning_rows
@@ -165,24 +164,6 @@ def train_stage(stage: str, model: VLT5, tokenizer, seed: int, folder: Path, lan
     return {"steps": steps, "history": history_of(trainer)}
 
 
-def _finished(stage: str, folder: Path, inputs: str, make, facts: dict) -> dict:
-    """The stage's manifest: the one that is there, or that of a run now, which goes on from its own checkpoints alone."""
-    runs.output_folder(str(folder.resolve()))
-    with runs.lock(folder):
-        done = runs.complete(folder, inputs)
-        if done:
-            return done
-        mark = folder / "inputs.json"
-        if not mark.exists() or runs.read_json(mark) != inputs:
-            shutil.rmtree(folder / "checkpoints", ignore_errors=True)
-            runs.write_json(mark, inputs)
-        started, cpu = time.monotonic(), time.process_time()
-        found = make()
-        seconds = round(time.process_time() - cpu, 1)
-        runs.finish(folder, inputs, started, stage=stage, cpu_seconds=seconds, threads=torch.get_num_threads(), **facts, **found)
-        return runs.complete(folder, inputs)  # as a later call reads it: tuples are lists in JSON
-
-
 def vl_t5_folder(seed: int, language: str = "pt-BR", scale: str = "tiny") -> Path:
     return runs.outputs() / scale / language / "probes" / f"vl_t5-{seed}"
 
@@ -213,4 +194,4 @@ def train_vl_t5(language: str = "pt-BR", seed: int = 0, folder: Path | None = No
         return train_stage("tune", model, tokenizer, seed, folder / "tune", language, amount)
 
     made = zip(STAGES, (pretrain, tune), inputs, strict=True)
-    return {stage: _finished(stage, folder / stage, told, make, facts) for stage, make, told in made}
+    return {stage: trained_once(folder / stage, told, make, stage=stage, threads=torch.get_num_threads(), **facts) for stage, make, told in made}

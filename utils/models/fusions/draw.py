@@ -79,7 +79,12 @@ def figure(model: Fusion, module, scale: str = "tiny"):
     axes = drawn.subplots()
     for number, box in enumerate(found["picture"]):
         _write(axes, box, 0, number * 1.6, width, height)
-    _arrow(axes, (1.5, height), (1.5, 1.6), "36 patches")
+    if model.tower_looks:
+        _arrow(axes, (1.5, height), (1.5, 1.6), "36 patches")
+    else:
+        axes.text(1.5, (height + 1.6) / 2, "(helps at the start only)", ha="center", va="center", fontsize=7.5, color="0.2")
+        axes.text(1.5, 1.6 + height + 0.42, "pixels", ha="center", va="center", fontsize=7.5, color="0.2")
+        _arrow(axes, (1.5, 1.6 + height + 0.34), (1.5, 1.6 + height))
     for number, box in enumerate(found["language"]):
         _write(axes, box, 4.4, number * step, width, height)
         if number:

@@ -23,6 +23,7 @@ class OneVocabulary(Fusion):
     """A LLaMA whose vocabulary holds the code books behind the words; the tokenizer (here the connector) is frozen."""
 
     rates = (("language", 1e-3), ("places", 1e-3))
+    tower_looks = False  # the tokenizer reads pixels; the tower only helps to start the code words
 
     def __init__(self, tokenizer, vision_tower, connector, language):
         super().__init__(tokenizer, vision_tower, connector, language)

@@ -65,6 +65,7 @@ class Fusion(nn.Module, abc.ABC):
     """
 
     rates: tuple[tuple[str, float], ...] = ()
+    tower_looks = True  # False where the picture reaches the language model without the tower
 
     def __init__(self, tokenizer, vision_tower, connector, language):
         super().__init__()
