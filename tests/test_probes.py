@@ -50,7 +50,9 @@ def test_tables_say_the_numbers_with_their_intervals():
     assert last["right"].startswith("100% [") and last["changes with the picture"].startswith("100% [") and first["words"] == "1.0"
     assert first["changes with the picture"].startswith("0% [") and first["facts told"] == "–"
     found = gap(rows)
-    assert "+100 points" in probes.conclusion(found) or rows[0]["right"] > 0
+    described = [row | {"facts": n / 10} for n, row in enumerate(found)]
+    told = probes.conclusion(described, found)
+    assert f"{100 * (rows[-1]['right'] - rows[0]['right']):+.0f} points right" in told and "+30 points of the facts" in told
     assert probes.gap_table(found)[-1]["words more"] == "+3.0" and probes.gap_table(found)[1]["points right"].startswith("+0 [")
 
 

@@ -64,9 +64,12 @@ def lessons(made: dict[str, dict], scale: Scale) -> list[dict]:
     return rows
 
 
-def thesis_pictures(size: int = 96) -> list[tuple[str, Image.Image]]:
-    """(kind, picture) of the thesis's nine pictures, as far as the picture world has them."""
-    return [(kind, render(single(kind)).resize((size, size))) for kind in THESIS_PICTURES]
+def thesis_strip(side: int = 96, gap: int = 8) -> Image.Image:
+    """The thesis's nine pictures side by side, as far as the picture world has them."""
+    strip = Image.new("RGB", (len(THESIS_PICTURES) * (side + gap) - gap, side), "lightgrey")
+    for number, kind in enumerate(THESIS_PICTURES):
+        strip.paste(render(single(kind)).resize((side, side)), (number * (side + gap), 0))
+    return strip
 
 
 def _regions(index: int):
@@ -134,14 +137,17 @@ def gap_table(found: Sequence[dict]) -> list[dict]:
     return [
         {"what changes": row["change"], "from": row["from"], "to": row["to"],
          "points right": f"{points(row['right'])} [{points(row['low'])} to {points(row['high'])}]",
-         "of the whole gap": "–" if row["share"] is None else f"{row['share']:.0%}", "words more": f"{row['words']:+.1f}"}
+         "points of facts told": "–" if row["facts"] is None else points(row["facts"]),
+            "words more": f"{row['words']:+.1f}"}
         for row in found
     ]  # fmt: skip
 
 
-def conclusion(found: Sequence[dict]) -> str:
-    """One sentence of what made the gap, from the numbers of `gap`."""
-    *steps, whole = found
-    parts = ", ".join(f"{row['change']} {100 * row['right']:+.0f}" for row in steps)
-    longer = ", ".join(f"{row['change']} {row['words']:+.1f}" for row in steps)
-    return f"From raw VL-T5 to LLaVA answers gain {100 * whole['right']:+.0f} points: {parts}. They grow by {whole['words']:+.1f} words: {longer}."
+def conclusion(described: Sequence[dict], asked: Sequence[dict]) -> str:
+    """What made the gap, in two sentences from the numbers of `gap`: on descriptions (facts told) and on questions (right)."""
+    points = lambda value: f"{100 * value:+.0f}"  # noqa: E731
+    parts = lambda found, key: ", ".join(f"{row['change']} {points(row[key])}" for row in found[:-1])  # noqa: E731
+    return (
+        f"Asked to describe, the way from raw VL-T5 to LLaVA is {points(described[-1]['facts'])} points of the facts: {parts(described, 'facts')}. "
+        f"Asked held-out questions it is {points(asked[-1]['right'])} points right: {parts(asked, 'right')}."
+    )

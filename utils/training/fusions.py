@@ -42,6 +42,7 @@ class Budget:
     rounds: float = 1.5
     types: tuple[str, ...] = CONVERSATION
     new_connector: bool = False  # the control: without the base's projector, which learnt as type C
+    english: float = 0.0  # share of pictures whose questions also come in English
 
     def share(self, share: float) -> "Budget":
         """The same number of rounds over a share of the pictures; raises UserError for one that is not in (0, 1]."""
@@ -105,6 +106,8 @@ class Rows(torch.utils.data.Dataset):
         order = random.Random(f"order/{self.seed}/{epoch}").sample(range(len(self.scenes)), k=len(self.scenes))
         which, rng = order[index], random.Random(f"fusion/{self.seed}/{place}")
         branches = branches_of(self.tokenizer, self.scenes[which], rng, self.language, self.budget)
+        if random.Random(f"english/{self.seed}/{place}").random() < self.budget.english:
+            branches += branches_of(self.tokenizer, self.scenes[which], rng, "en", self.budget)
         drawn = [order[(index + n) % len(order)] for n in range(getattr(self.module, "DRAWS", 0))]
         return [{"rows": (self.prefix, branches), "features": self.features[which]}] + [
             {"rows": drawing_row(self.model, self.tokenizer, self.scenes[other], self.language, self.module.SLOTS), "features": self.features[other]}
@@ -170,7 +173,8 @@ def fusion_folder(name: str, seed: int, share: float = 1.0, scale: str = "tiny",
 
 def inputs_of(name: str, seed: int, language: str, budget: Budget) -> str:
     """One hash of all that decides what a fusion learns."""
-    return runs.text_hash(CODE, name, seed, language, dataclasses.asdict(budget), runs.file_hash(load.SHIPPED / WEIGHTS))
+    told = {key: value for key, value in dataclasses.asdict(budget).items() if key != "english" or value}  # without English: as before there was any
+    return runs.text_hash(CODE, name, seed, language, told, runs.file_hash(load.SHIPPED / WEIGHTS))
 
 
 def train_fusion(name: str, seed: int, share: float = 1.0, folder: Path | None = None, language: str = "pt-BR", budget: Budget = Budget()) -> dict:

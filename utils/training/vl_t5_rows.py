@@ -137,7 +137,7 @@ def pretraining_rows(scene: Scene, other: Scene, rng: random.Random, language: s
 def tuning_rows(scene: Scene, rng: random.Random, language: str, amount: Amount, also_english: bool = False) -> list[tuple[str, str]]:
     """A picture's rows of the second stage: exactly the questions that `same_for_llava` gives a LLaVA of it, and `caption:`.
 
-    `also_english` adds as many in English: the LLaVA's base knows English whole sentences already, the pre-trained VL-T5 none.
+    `also_english` adds as many in English; the LLaVA gets them on the same pictures.
     """
     asked = questions_of(scene, rng, language, same_for_llava(amount))
     more = questions_of(scene, rng, "en", same_for_llava(amount)) if also_english else []
@@ -147,4 +147,4 @@ def tuning_rows(scene: Scene, rng: random.Random, language: str, amount: Amount,
 def same_for_llava(amount: Amount) -> Budget:
     """The budget with which train_fusion sees the same pictures in the same order, and the same questions, as the second stage."""
     rounds = amount.steps[1] * amount.batch / amount.pictures
-    return Budget(amount.pictures, amount.rows, amount.batch, rounds, amount.types)
+    return Budget(amount.pictures, amount.rows, amount.batch, rounds, amount.types, english=amount.english[1])
