@@ -80,26 +80,29 @@ def test_a_region_task_speaks_of_the_region_at_its_own_place(base):
     assert pointed > 5
 
 
-def test_tuning_sees_the_questions_that_the_llava_sees():
-    """Row by row what train_fusion's stream gives a picture at the same place, then the whole caption."""
-    from utils.models.fusions.parts import base_tokenizer
+@pytest.mark.parametrize("english", [0.0, 0.5, 1.0])
+def test_tuning_sees_the_questions_that_the_llava_sees(english):
+    """Row by row, word for word, what train_fusion's stream gives a picture at the same place; then the whole caption."""
+    from utils.models.fusions.parts import PROMPT, base_tokenizer
+    from utils.models.prompts import encode_turns
     from utils.training.fusions import Rows as FusionRows
 
-    amount = Amount(pictures=6, batch=2, rows=5, steps=(1, 6), english=(0, 0))
+    amount = Amount(pictures=6, batch=2, rows=5, steps=(1, 6), english=(0, english))
     budget = same_for_llava(amount)
     assert budget.steps == 6 and budget.pictures == 6
     data, tokenizer = training.Rows("tune", "pt-BR", amount, 3), base_tokenizer()
     module = type("Module", (), {"SLOTS": 0})
-    fusion = FusionRows(None, module, tokenizer, list(range(6)), data.scenes, "pt-BR", budget, 3)
+    fusion, more = FusionRows(None, module, tokenizer, list(range(6)), data.scenes, "pt-BR", budget, 3), 0
     assert len(fusion) == len(data) == 12
     for at in range(12):
         *asked, caption = data[at]
-        scene = data.scenes[fusion[at]["features"]]
-        rows = fusion[at]["rows"][0][1]
-        assert rows == branches_of(tokenizer, scene, random.Random(f"fusion/3/{at}"), "pt-BR", budget)
-        told = questions_of(scene, random.Random(f"fusion/3/{at}"), "pt-BR", budget)
-        assert [(text, target) for text, target, _ in asked] == told and len(rows) == len(told)
-        assert caption[:2] == ("caption:", say(Ask("description", scene), "pt-BR")[1])
+        only = fusion[at][0]
+        assert only["rows"][1] == [encode_turns(tokenizer, [(text, target)], PROMPT) for text, target, _ in asked]
+        scene = data.scenes[only["features"]]
+        assert [(text, target) for text, target, _ in asked[:5]] == questions_of(scene, random.Random(f"fusion/3/{at}"), "pt-BR", budget)
+        assert caption[:2] == ("caption:", say(Ask("description", scene), "pt-BR")[1]) and len(asked) in (5, 10)
+        more += len(asked) == 10
+    assert more == {0.0: 0, 1.0: 12}.get(english, more) and (0 < more < 12 or english in (0, 1))
     both = tuning_rows(scene, random.Random(0), "pt-BR", amount, also_english=True)
     assert len(both) == 11 and "The" not in both[0][1].split() and both[5][0].startswith(("What", "How", "Is", "Do", "Where", "Can", "Desc"))
 
