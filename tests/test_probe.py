@@ -17,7 +17,7 @@ from utils.models.regions import RegionFeatures, find_regions, shortened
 from utils.models.vl_t5 import PREFIXES, vl_t5_batch
 from utils.models.vl_t5_weights import open_vl_t5
 from utils.training import vl_t5 as training
-from utils.training.fusions import branches_of, questions_of
+from utils.training.fusions import questions_of
 from utils.training.vl_t5_rows import Amount, pretraining_rows, same_for_llava, short_answer, tuning_rows
 
 SMALL = Amount(pictures=4, batch=2, rows=4, steps=(3, 2))
