@@ -142,6 +142,31 @@ def test_expert_weights_serve_picture_tokens_only(words, pixels):
     assert after[1] == before[1] and after[0] != before[0]
 
 
+def test_words_beside_a_picture_keep_their_own_weights(words, pixels):
+    """Type B: with a picture in the row, words still pass through the language model's weights, not through the experts."""
+    model = fusion("visual_expert").build(words, seed=3).eval()
+    batch = batch_of(words, "visual_expert", TURNS[0], pixels[:1])
+    with torch.no_grad():
+        before = model(**batch).item()
+        for name, parameter in model.named_parameters():
+            if ".words." in name:
+                parameter.mul_(0.5)
+        assert model(**batch).item() != before
+
+
+def test_the_control_starts_its_projector_anew(tmp_path, words):
+    from utils.training.fusions import Budget, train_fusion
+
+    base = parts.shipped(words).model.multi_modal_projector.linear_1.weight
+    moved = {}
+    for new in (False, True):
+        budget = Budget(pictures=2, questions=1, batch=2, rounds=1, new_connector=new)
+        train_fusion("projector", 0, folder=tmp_path / str(new), budget=budget)
+        trained = open_fusion("projector", tmp_path / str(new))[0].connector.linear_1.weight
+        moved[new] = (trained - base).norm() / base.norm()
+    assert moved[False] < 0.1 and moved[True] > 0.8  # one step moves little
+
+
 def test_type_b_before_training_equals_type_c(words, built, pixels):
     fresh = fusion("visual_expert").build(words, seed=1).eval()
     batch = batch_of(words, "projector", TURNS[0], pixels)

@@ -102,6 +102,22 @@ def test_the_new_parts_serve_sounds_alone_and_learn(name, words, started):
     assert after[False] == before[False] and after[True] != before[True]
 
 
+def test_type_d_keeps_the_codes_of_two_modalities_apart(words, started):
+    """Sounds read the rows behind the picture's codes, and a drawing holds picture codes alone, however likely the others are."""
+    from utils.models.fusions import vq
+
+    model, _, _ = with_second("one_vocabulary", started / "one_vocabulary", 0)
+    batch = mixed_batch("one_vocabulary", model.eval(), words)
+    codes = model.codes(batch)
+    heard = batch["second"]
+    assert heard.any() and (codes[heard] >= vq.CODES).all() and (codes[~heard] < vq.CODES).all()
+    with torch.no_grad():
+        model.language.get_input_embeddings().weight[model.words + vq.CODES :] *= 50
+        ids = torch.tensor([[words.bos_token_id, *words("O fundo é azul.\n", add_special_tokens=False)["input_ids"]]])
+        drawn, _ = model.draw({"input_ids": ids, "attention_mask": torch.ones_like(ids)})
+    assert drawn.max() < vq.CODES
+
+
 @pytest.mark.parametrize("name", ["projector", "one_vocabulary"])
 def test_it_is_trained_saved_and_opened_again(name, started, tmp_path):
     small = SecondBudget(sounds=8, pictures=4, batch=4, steps=2)
@@ -137,6 +153,8 @@ def test_a_model_that_says_the_right_thing_is_scored_right(monkeypatch):
     monkeypatch.setattr(second_modality, "replies", deaf)
     row = {row["type"]: row for row in hearing(None, None, 0, "pt-BR", 12)}["how_many"]
     assert row["right"] == sum(len(sound_of("known", n).tones) == 1 for n in range(12)) and row["changed"] == 0
+    monkeypatch.setattr(second_modality, "replies", lambda model, tokenizer, slots, pictures, asked, second: [str(key(p)) for p in pictures])
+    assert all(row["right"] == row["changed"] == 0 for row in hearing(None, None, 0, "pt-BR", 12))  # wrong answers that change count for nothing
 
 
 def test_labels_are_on_answers_only(words, started):
