@@ -391,6 +391,7 @@ def test_a_trained_fusion_is_scored_once_and_again_when_its_weights_change(tmp_p
     rows = {row["type"]: row for row in found["table"]}
     assert rows["all"]["total"] == len(rows) - 1 == len(small.types) and 0 <= rows["all"]["right"] <= rows["all"]["total"]
     assert found["seeing"]["right"] <= rows["all"]["total"] and "drawing" not in found
+    assert found["answer_seconds"] > 0
     kept = folder / "scores" / "known" / "result.json"
     stamp = kept.stat().st_mtime_ns
     assert evaluate_fusion("projector", folder, per_type=1) == found and kept.stat().st_mtime_ns == stamp

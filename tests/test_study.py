@@ -134,7 +134,7 @@ def test_own_parts_are_counted_in_the_real_layers():
 
 
 def test_lines_for_a_second_modality_leave_out_what_does_nothing():
-    lines = studies._code('def f(a):\n    """One.\n\n    Two."""\n    # why\n\n    return a  # b\n')
+    lines = studies._code('def f(a):\n    """One.\n\n    Two.\n    Three."""\n    # why\n\n    return a  # b\n')
     assert lines == ["def f(a):", "return a  # b"]
     every = {name: studies.own_lines(module) for name, module in fusions().items()}
     assert every["projector"] < every["visual_expert"] and every["projector"] < every["one_vocabulary"] and min(every.values()) >= 2
