@@ -34,7 +34,9 @@ def left_padded(rows: list[list[int]], pad_id: int) -> dict[str, torch.Tensor]:
     return {"input_ids": ids, "attention_mask": (torch.arange(length)[None] >= length - lengths[:, None]).long()}
 
 
-def replies(model: Fusion, tokenizer, slots: int, pictures: list[Image.Image], asked: list[str], second: bool = False, batch: int = 64) -> list[str]:
+def replies(
+    model: Fusion, tokenizer, slots: int, pictures: list[Image.Image], asked: list[str], second: bool = False, limit: int = LONGEST, batch: int = 64
+) -> list[str]:
     """One greedy answer per (picture, question), in order; questions of like length share a batch. `second`: pictures of the second modality."""
     prefix = encode_prefix(tokenizer, slots, PROMPT)
     rows = [prefix + encode_question(tokenizer, question, PROMPT) for question in asked]
@@ -43,7 +45,7 @@ def replies(model: Fusion, tokenizer, slots: int, pictures: list[Image.Image], a
         chosen = order[start : start + batch]
         inputs = left_padded([rows[i] for i in chosen], tokenizer.pad_token_id)
         inputs["pixel_values"] = torch.stack([to_pixels(pictures[i]) for i in chosen])
-        new = model.generate(inputs | ({"second": torch.ones(len(chosen), dtype=torch.bool)} if second else {}), LONGEST)
+        new = model.generate(inputs | ({"second": torch.ones(len(chosen), dtype=torch.bool)} if second else {}), limit)
         for i, ids in zip(chosen, new, strict=True):
             said[i] = tokenizer.decode(ids[ids < len(tokenizer)], skip_special_tokens=True).strip()
     return said

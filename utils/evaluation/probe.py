@@ -107,29 +107,13 @@ def vl_t5_ways(folder: Path) -> dict[str, Answerer]:
     return dict(zip(WAYS, ways, strict=True))
 
 
-def fusion_way(name: str, folder: Path, limit: int = 192, batch: int = 64) -> Answerer:
+def fusion_way(name: str, folder: Path, limit: int = 192) -> Answerer:
     """One of the taxonomy's small fusions as an answerer; `projector` has LLaVA's architecture."""
-    import torch
-
-    from utils.evaluation.fusions import left_padded
+    from utils.evaluation.fusions import replies
     from utils.models.fusions import fusion, open_fusion
-    from utils.models.fusions.parts import PROMPT
-    from utils.models.pixels import to_pixels
-    from utils.models.prompts import encode_prefix, encode_question
 
     model, tokenizer = open_fusion(name, folder)
-    prefix = encode_prefix(tokenizer, fusion(name).SLOTS, PROMPT)
-
-    def ask(pictures: list[Image.Image], asked: list[str]) -> list[str]:
-        said = []
-        for start in range(0, len(asked), batch):
-            part = slice(start, start + batch)
-            rows = left_padded([prefix + encode_question(tokenizer, question, PROMPT) for question in asked[part]], tokenizer.pad_token_id)
-            new = model.generate(rows | {"pixel_values": torch.stack([to_pixels(picture) for picture in pictures[part]])}, limit)
-            said += [tokenizer.decode(ids[ids < len(tokenizer)], skip_special_tokens=True).strip() for ids in new]
-        return said
-
-    return ask
+    return lambda pictures, asked: replies(model, tokenizer, fusion(name).SLOTS, pictures, asked, limit=limit)
 
 
 def llava_way(model, tokenizer) -> Answerer:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from utils.corpus.scenes.asks import CONVERSATION
 from utils.corpus.sounds import TYPES, Sound, asks_of, sound_of, spectrogram
-from utils.evaluation.fusions import replies, score
+from utils.evaluation.fusions import ask_fusion, replies
 from utils.evaluation.intervals import wilson
-from utils.evaluation.scenes_task import questions
+from utils.evaluation.scenes_task import questions, table
 from utils.models.fusions import fusion, open_fusion
 from utils.models.fusions.parts import Fusion
 
@@ -51,5 +51,5 @@ def evaluate_second(name: str, folder: Path, language: str = "pt-BR", per_type: 
     """{"sounds": rows of `hearing`, "pictures": table of the scenes task} of a fusion that `train_second` saved."""
     model, tokenizer = open_fusion(name, folder, second=True)
     slots = fusion(name).SLOTS
-    pictures = score(model, tokenizer, slots, questions("known", per_type, CONVERSATION), language)["table"]
-    return {"sounds": hearing(model, tokenizer, slots, language), "pictures": pictures}
+    pictures = ask_fusion(model, tokenizer, slots, questions("known", per_type, CONVERSATION), language)
+    return {"sounds": hearing(model, tokenizer, slots, language), "pictures": table(pictures)}
