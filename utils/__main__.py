@@ -8,6 +8,10 @@ if sys.version_info < (3, 11):  # noqa: UP036  (said before anything newer is pa
 import argparse
 from pathlib import Path
 
+TASKS = (
+    "scenes", "pope", "xgqa", "gqa-it", "ok-vqa", "seed", "exams-v", "captions", "llava-bench", "mtvqa", "admire-a", "admire-b",
+)  # fmt: skip
+
 
 def _common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--scale", default="tiny", help="tiny, workshop or a100")
@@ -32,10 +36,15 @@ def _rehearse(commands) -> None:
 def _evaluate(commands) -> None:
     add = commands.add_parser("evaluate", help="score a model on a task")
     add.add_argument("--model", type=Path, required=True)
-    add.add_argument("--task", default="scenes", choices=("scenes",))
-    add.add_argument("--language", default="pt-BR")
-    add.add_argument("--questions", type=int, default=40, help="questions of each type")
-    add.add_argument("--out", type=Path, required=True)
+    add.add_argument("--task", default="scenes", choices=TASKS, metavar="TASK", help="%(choices)s")
+    add.add_argument("--language", default="pt-BR", help="that of the questions: pt-BR, pt-PT, it or en")
+    add.add_argument("--scale", default="tiny", help="the machine and number format: tiny (CPU), workshop or a100")
+    add.add_argument("--questions", type=int, default=40, help="scenes: questions of each type")
+    add.add_argument("--data", help="the published set: a file, a folder, or hub")
+    add.add_argument("--part", default="", help="one of several files or splits, such as POPE's random, popular or adversarial")
+    add.add_argument("--images", type=Path, help="the published set's pictures; a row without one is counted and left out")
+    add.add_argument("--limit", type=int, help="the first rows only; a greater number goes on")
+    add.add_argument("--out", type=Path, required=True, help="the result, a JSON file; answers are kept in a folder beside it, a stopped run goes on")
     add = commands.add_parser("score", help="score prediction files made elsewhere; a second file adds McNemar and the paired bootstrap")
     add.add_argument("task", metavar="TASK", choices=("exact-match", "pope", "admire-a", "admire-b", "perplexity"), help="%(choices)s")
     add.add_argument("gold", type=Path, help=".json, .jsonl, .tsv or a gzip of one: ours, GQA's, LXMERT's, POPE's, AdMIRe's")

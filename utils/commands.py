@@ -188,13 +188,39 @@ def ask(options: argparse.Namespace) -> int:
 def evaluate(options: argparse.Namespace) -> int:
     from utils.evaluation.runner import evaluate as run
 
-    result = run(options.model, options.language, options.out.with_suffix(""), options.questions)
+    if not options.out.suffix:
+        raise UserError(f"--out {options.out} has no suffix; name a file such as {options.out}.json")
+    if options.task != "scenes":
+        return _evaluate_published(options)
+    size = scale(options.scale)
+    result = run(options.model, options.language, options.out.with_suffix(""), options.questions, scale=size)
     runs.write_json(options.out, json.loads((options.out.with_suffix("") / "result.json").read_text()))
     for row in result["table"]:
         print(
             f"{row['type']:12} {row['right']:4}/{row['total']:<4} {row['share']:6.1%} [{row['low']:.0%}–{row['high']:.0%}]  baseline {row['baseline']:.0%}"
         )
     return 0
+
+
+def _evaluate_published(options: argparse.Namespace) -> int:
+    """A published set or AdMIRe: 1 when rows were left out."""
+    from utils.evaluation import admire_run, published
+
+    if not options.data:
+        raise UserError(f"--task {options.task} needs --data: the published file or its folder")
+    admire = options.task.startswith("admire-")
+    if options.limit is not None and options.limit < 1:
+        raise UserError(f"--limit {options.limit} asks nothing; give 1 or more, or leave it out")
+    if admire and options.images is None:
+        raise UserError(f"--task {options.task} needs --images: the folder of the pictures")
+    shared = {"limit": options.limit, "scale": scale(options.scale)}
+    place = (options.data, options.images, options.out, options.language)
+    if admire:
+        result = admire_run.evaluate_admire(options.model, options.task[-1], *place, **shared)
+    else:
+        result = published.evaluate_published(options.model, options.task, *place, part=options.part, **shared)
+    print((admire_run if admire else published).text_of(result))
+    return 0 if result["complete"] else 1
 
 
 def score(options: argparse.Namespace) -> int:

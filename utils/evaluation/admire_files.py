@@ -223,7 +223,18 @@ def write_predictions(path: Path, predictions: Sequence[Prediction], part: str) 
     writer = csv.writer(file, delimiter="\t", lineterminator="\n")
     writer.writerow(["compound", "expected_order"] if _part(part) == "a" else ["compound", "sentence_type", "expected_item"])
     for said in predictions:
-        writer.writerow([said.compound, repr(list(said.order))] if part == "a" else [said.compound, said.sentence_type, "".join(said.order)])
+        order = repr(list(said.order)) if said.order else ""  # an empty answer is an empty cell, as the reader has it
+        writer.writerow([said.compound, order] if part == "a" else [said.compound, said.sentence_type, "".join(said.order)])
+    write_text(path, file.getvalue())
+
+
+def write_items(path: Path, items: Sequence[Item]) -> None:
+    """Write items of part A in the published layout, gold and all: whole or not at all. Captions are left out."""
+    file = io.StringIO()
+    writer = csv.writer(file, delimiter="\t", lineterminator="\n")
+    writer.writerow(["compound", "subset", "sentence_type", "sentence", "expected_order", *(f"image{n}_name" for n in range(1, PICTURES["a"] + 1))])
+    for item in items:
+        writer.writerow([item.compound, item.subset, item.sentence_type, item.sentence, repr(list(item.gold)), *item.images])
     write_text(path, file.getvalue())
 
 

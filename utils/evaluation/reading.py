@@ -11,6 +11,7 @@ import unicodedata
 from dataclasses import dataclass
 
 from utils.corpus.scenes.words import CATEGORIES, COLOURS, KINDS, NUMBERS
+from utils.evaluation.answer_tables import without_long_runs
 from utils.languages import ALL
 
 ROWS = {  # the two words of a place, as they occur in answers
@@ -33,8 +34,8 @@ class Mark:
 
 
 def fold(text: str) -> str:
-    """Lower case without accents: a missing accent is a spelling slip, not another meaning."""
-    plain = unicodedata.normalize("NFKD", text.lower())
+    """Lower case without accents, in time linear in the text: a missing accent is a spelling slip, not another meaning."""
+    plain = unicodedata.normalize("NFKD", without_long_runs(text.lower()))
     return "".join(c for c in plain if not unicodedata.combining(c))
 
 

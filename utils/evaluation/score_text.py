@@ -105,7 +105,9 @@ def _compared(found: dict) -> list[str]:
     lines = []
     if "bootstrap" in found:
         gap = found["bootstrap"]
-        lines.append(f"  second minus first {gap['difference']:+.4f} [{gap['low']:+.4f} to {gap['high']:+.4f}], paired bootstrap of {gap['rounds']} rounds")
+        lines.append(
+            f"  second minus first {gap['difference']:+.4f} [{gap['low']:+.4f} to {gap['high']:+.4f}], paired bootstrap of {gap['rounds']} rounds"
+        )
     if "mcnemar" in found:
         test = found["mcnemar"]
         lines.append(

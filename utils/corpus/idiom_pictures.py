@@ -1,0 +1,155 @@
+"""A small AdMIRe of our own: five OpenMoji pictures for each compound, items in the published layout, training rows.
+
+SemEval-2025's pictures and sentences are for evaluation and must be fetched (doi 10.15131/shef.data.28436600). What a model
+does with an idiom can be seen on ours: the same five roles (strong idiomatic, idiomatic-related, literal-related, strong
+literal, distractor), drawn from emoji. Which emoji stands for what was chosen by hand, by one person: assumed, not agreed.
+"""
+
+import random
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from PIL import Image, ImageDraw
+
+from utils.corpus.conversations import IMAGE_TOKEN
+from utils.corpus.idioms import FIGURATIVE, LITERAL, PEOPLE, Pair, pairs
+from utils.corpus.scenes.render import SIZE, glyphs
+
+ROLES = ("literal", "literal-related", "idiomatic", "idiomatic-related", "distractor")
+GROUND = "#fffdf5"
+# Compound | strong literal | literal-related | strong idiomatic | idiomatic-related.
+_DRAWN = """
+dor de cotovelo | 💪 | 🩹 | 💔 | 😒
+pé de meia | 🧦 | 🛏 | 🏦 | 💵
+balde de água fria | 🪣 | 💧 | 😞 | 👎
+mão de vaca | 🐄 | 🍖 | 👛 | 🙅
+puxão de orelha | 👂 | 👉 | 🗯 | 😠
+saco de pancadas | 🥊 | 🏋 | 😢 | 👥
+cara de pau | 🪵 | 🎭 | 😏 | 🚶
+bola de neve | ☃ | ❄ | 💸 | 📈
+ponta do iceberg | 🧊 | 🚢 | 🔎 | 🤥
+faca de dois gumes | 🔪 | 🍴 | ⚖ | 🤔
+castelo de areia | 🏖 | 🏰 | 💭 | 🫧
+castelo de cartas | 🃏 | 🏯 | 🏚 | 💥
+pedra no sapato | 👞 | 🪨 | 😣 | 🏪
+telhado de vidro | 🏠 | 🪟 | 🙊 | 🫣
+fogo de palha | 🔥 | 🌾 | ⏳ | 😪
+bicho de sete cabeças | 🐉 | 🐲 | 📐 | 😰
+cabo de guerra | 🤼 | 🪢 | 🙎 | 💼
+camisa de força | 👕 | 🔒 | 📜 | 🏫
+carta na manga | 🎴 | 👔 | 🤫 | 💡
+chave de ouro | 🔑 | 🗝 | 🏆 | 🎉
+colcha de retalhos | 🧵 | 🧶 | 🧩 | 🤯
+mina de ouro | ⛏ | 🪙 | 🤑 | 💰
+saco sem fundo | 🛍 | ✂ | 🍔 | 🍽
+sopa de letrinhas | 🍲 | 🔤 | 🏛 | ❓
+cortina de fumaça | 💨 | 🌫 | 🙈 | 🕵
+braço de ferro | 🦾 | 🤖 | 🤬 | ⏰
+queda de braço | 🍻 | 🖐 | ⚔ | 🏧
+beco sem saída | ⛔ | 🚧 | 🤷 | 🤝
+ninho de cobras | 🐍 | 🥚 | 😈 | 🗡
+freio de mão | 🚗 | 🛑 | 🐢 | 🐌
+água com açúcar | 🥛 | 🍬 | 💑 | 📺
+luz no fim do túnel | 🚇 | 🚂 | 🌅 | 🙏
+pulga atrás da orelha | 🦟 | 🐕 | 🤨 | 📞
+bola de cristal | 🔮 | ✨ | 📅 | 💱
+pano de fundo | 🎨 | 🖼 | 📖 | 🪖
+dor de cabeça | 🤕 | 💊 | 🧾 | 😩
+mala sem alça | 🧳 | 🚌 | 🥱 | 🙄
+cartão de visita | 📇 | 🏨 | 🌷 | 🏙
+"""
+
+
+def drawn() -> dict[str, dict[str, str]]:
+    """Compound -> role -> emoji, for every compound that has sentences; the distractor comes with the item."""
+    lines = [[part.strip() for part in line.split("|")] for line in _DRAWN.strip().splitlines()]
+    return {compound: dict(zip(ROLES, emoji, strict=False)) for compound, *emoji in lines}
+
+
+def split(test: int = 13, seed: int = 0) -> tuple[list[str], list[str]]:
+    """(compounds to learn from, compounds held out); 13 as in AdMIRe's Portuguese test set."""
+    every = list(drawn())
+    held = set(random.Random(f"idiom split/{seed}").sample(every, test))
+    return [name for name in every if name not in held], [name for name in every if name in held]
+
+
+def _picture(emoji: str) -> Image.Image:
+    picture = Image.new("RGB", (SIZE, SIZE), GROUND)
+    art = glyphs(emoji, SIZE - 18)
+    ImageDraw.Draw(picture).rectangle((0, 0, SIZE - 1, SIZE - 1), outline="#c8c2b0")
+    picture.paste(art, (9, 9), art)
+    return picture
+
+
+def write_pictures(folder: Path, seed: int = 0) -> dict[str, dict[str, str]]:
+    """Draw every compound's five pictures to `folder/<compound>/<eleven digits>.png`; returns compound -> role -> file name.
+
+    Names are random digits, as in AdMIRe: nothing in them tells the role. The distractor is another compound's literal thing.
+    """
+    table, names = drawn(), {}
+    for compound, roles in table.items():
+        rng = random.Random(f"idiom pictures/{seed}/{compound}")
+        other = rng.choice([name for name in table if name != compound])
+        shown = roles | {"distractor": table[other]["literal"]}
+        (folder / compound).mkdir(parents=True, exist_ok=True)
+        digits = [f"{number:011d}" for number in rng.sample(range(10**11), len(ROLES))]
+        names[compound] = {role: f"{name}.png" for role, name in zip(ROLES, digits, strict=True)}
+        for role, name in names[compound].items():
+            _picture(shown[role]).save(folder / compound / name)
+    return names
+
+
+def gold_order(roles: dict[str, str], sense: str) -> tuple[str, ...]:
+    """The five file names from best to worst for a sense, by AdMIRe's rule: this sense's two, the other's two, the distractor."""
+    literal, idiomatic = ("literal", "literal-related"), ("idiomatic", "idiomatic-related")
+    order = (*literal, *idiomatic) if sense == LITERAL else (*idiomatic, *literal)
+    return tuple(roles[role] for role in (*order, "distractor"))
+
+
+def sense_of(compound: str, seed: int = 0) -> str:
+    """The sense in which a compound comes in the first release, half of them literal; the other release has the other."""
+    order = list(drawn())
+    random.Random(f"idiom senses/{seed}").shuffle(order)
+    return (LITERAL, FIGURATIVE)[order.index(compound) % 2]
+
+
+def other(sense: str) -> str:
+    return FIGURATIVE if sense == LITERAL else LITERAL
+
+
+def sentences(compound: str, seed: int = 0) -> tuple[list[Pair], Pair]:
+    """(pairs to learn from, the pair to be tested on): the last one is about somebody whom the others are not."""
+    every = [pair for pair in pairs(len(PEOPLE), seed) if pair.compound == compound]
+    return every[:-1], every[-1]
+
+
+def sentence_in(pair: Pair, sense: str) -> str:
+    return pair.literal if sense == LITERAL else pair.idiomatic
+
+
+def rows(compounds: Sequence[str], names: dict, ask: Callable[[str, str], str], both: bool, each: int = 10, seed: int = 0) -> list[dict]:
+    """LLaVA rows, one a picture: does it show the sense that the compound has in this sentence? As many yes as no.
+
+    `ask(sentence, compound)` words the question; every compound has `each` sentences. With `both`, they come as contrast pairs,
+    half in each sense; else all in the sense of `sense_of`: "this compound, these pictures" is then all there is to learn.
+    """
+    found = []
+    for compound in compounds:
+        rng = random.Random(f"idiom questions/{seed}/{compound}")
+        known, both_senses = sentences(compound, seed)[0], (LITERAL, FIGURATIVE)
+        told = [(pair, sense) for pair in known for sense in (both_senses if both else (sense_of(compound, seed),))][:each]
+        turns: dict[str, list[tuple[str, str]]] = {name: [] for name in names[compound].values()}
+        for pair, sense in told:
+            wanted = gold_order(names[compound], sense)
+            for name in (*wanted[:2], *rng.sample(wanted[2:], 2)):
+                turns[name].append((ask(sentence_in(pair, sense), compound), "Sim." if name in wanted[:2] else "Não."))
+        found += [_row(compound, name, said) for name, said in turns.items() if said]
+    return found
+
+
+def _row(compound: str, name: str, said: list[tuple[str, str]]) -> dict:
+    conversations = []
+    for number, (question, answer) in enumerate(said):
+        asked = f"{IMAGE_TOKEN}\n{question}" if number == 0 else question
+        conversations += [{"from": "human", "value": asked}, {"from": "gpt", "value": answer}]
+    return {"id": f"{compound}/{name}", "image": f"{compound}/{name}", "conversations": conversations, "turns": "independent"}
