@@ -48,7 +48,7 @@ def evaluated(folder: Path, model: Path, spoken: str, wrong_of: int, split: str 
     """Keep an evaluation in which every `wrong_of`-th answer is wrong (all with 1), as `evaluate` writes it."""
     answers = [said_of(ask, spoken, bool(number % wrong_of)) for number, ask in enumerate(questions(split, PER_TYPE))]
     keep(folder, answers, seeing)
-    inputs = runner._inputs(model, spoken, PER_TYPE, split, "openmoji", seeing is not None)
+    inputs = runner.inputs_of(model, spoken, PER_TYPE, split, "openmoji", seeing is not None)
     runs.finish(folder, inputs, time.monotonic(), language=spoken, split=split, style="openmoji", per_type=PER_TYPE)
     return answers
 

@@ -44,7 +44,7 @@ def test_broken_files_are_one_sentence(capsys, tmp_path):
     (tmp_path / "rows.json").write_text("[{")
     (tmp_path / "picture.png").write_text("not a picture")
     assert "is not JSON" in told(capsys, "check", str(tmp_path / "rows.json"))[1]
-    assert "not a picture" in told(capsys, "ask", str(tmp_path / "picture.png"), "O quê?", "--model", str(SHIPPED))[1]
+    assert "is not a PNG" in told(capsys, "ask", str(tmp_path / "picture.png"), "O quê?", "--model", str(SHIPPED))[1]
     assert "holds no model" in told(capsys, "evaluate", "--model", str(tmp_path), "--out", str(tmp_path / "o.json"))[1]
 
 

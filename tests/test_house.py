@@ -4,6 +4,7 @@ import ast
 import json
 import re
 import shlex
+import signal
 import subprocess
 import sys
 
@@ -17,7 +18,7 @@ RECORDS = {"languages", "scales", "runs"}
 MAY = {
     "languages": set(), "scales": set(), "runs": set(),
     "corpus": set(), "translation": {"corpus", "figures"}, "models": {"corpus"}, "training": {"corpus", "models"},
-    "evaluation": {"corpus", "models"}, "review": {"corpus", "models", "evaluation", "figures"}, "serving": {"corpus", "models", "evaluation"},
+    "evaluation": {"corpus", "models", "figures"}, "review": {"corpus", "models", "evaluation", "figures"}, "serving": {"corpus", "models", "evaluation"},
     "figures": set(), "taxonomy": {"models", "evaluation", "figures"},
     "journey": {"corpus", "translation", "models", "training", "evaluation", "review", "serving", "figures"},
 }  # fmt: skip
@@ -99,6 +100,11 @@ def playground(tmp_path_factory):
     for name, said in (("one", ("Um gato.", "3")), ("two", ("um cão", "2"))):
         rows = [json.dumps({"questionId": str(n), "prediction": text}) for n, text in enumerate(said, start=1)]
         (folder / f"{name}.jsonl").write_text("\n".join(rows), encoding="utf-8")
+    asked = [
+        {"question_id": n, "image": "000000000001.png", "text": f"Is there a {name} in the image?", "label": "no"}
+        for n, name in enumerate(("cup", "boat"))
+    ]
+    (folder / "mine" / "pope.jsonl").write_text("\n".join(map(json.dumps, asked)), encoding="utf-8")
     (folder / "data").symlink_to(ROOT / "data")
     return folder
 
@@ -109,14 +115,26 @@ def test_every_python_command_of_the_readme_runs(command, playground, monkeypatc
     monkeypatch.setenv("OUTPUTS", str(playground / "outputs"))  # `ask` finds what `train` made, as in the README's order
     if "train" in arguments:
         monkeypatch.setenv("SHARE", "0.005")
-    if "base" in arguments or "study" in arguments:
-        arguments.append("--help")  # hours; tests/test_training.py and tests/test_study.py make small ones
+    if {"base", "study", "harm"} & set(arguments[:3]):
+        arguments.append("--help")  # hours; tests/test_training.py, test_study.py and test_harm.py make small ones
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    if "serve" in arguments:
+        return served_until_it_is_stopped([*arguments, "--port", "0"], playground)
     ended = subprocess.run([sys.executable, *arguments], cwd=playground, capture_output=True, text=True)
-    if "rehearse" in arguments and "a100" in arguments and not torch.cuda.is_available():
+    if "gate" in arguments:
+        assert ended.returncode == 1 and "Em análise" in ended.stdout, "two trained steps are no week's work"
+    elif "rehearse" in arguments and "a100" in arguments and not torch.cuda.is_available():
         assert ended.returncode == 2 and ended.stderr.strip().endswith("no GPU was found; use SCALE=tiny here")
     else:
         assert ended.returncode == 0, ended.stderr
+
+
+def served_until_it_is_stopped(arguments, folder):
+    server = subprocess.Popen([sys.executable, *arguments], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    line = server.stdout.readline()
+    server.send_signal(signal.SIGINT)
+    _, errors = server.communicate(timeout=120)
+    assert "http://127.0.0.1:" in line and server.returncode == 0, errors
 
 
 def test_readme_links_resolve():

@@ -26,6 +26,12 @@ from utils.runs import ROOT, UserError
 SYSTEMS = ("base", "tuned", "gold")
 
 
+@pytest.fixture(autouse=True)
+def quick_disk(monkeypatch):
+    """A busy disk takes 0.1 s for each sync; only a power cut, which is not tested here, would miss it."""
+    monkeypatch.setattr("os.fsync", lambda number: None)
+
+
 def said(number, kind="naming", answers=None):
     answers = answers or {system: f"Resposta {number} de {name}" for system, name in zip(SYSTEMS, ("Ana", "Bia", "Caio"), strict=True)}
     picture = Image.new("RGB", (24, 16), (number * 37 % 256, number * 11 % 256, 90))
@@ -306,8 +312,9 @@ def test_a_save_that_fails_leaves_the_old_file_whole(tmp_path, monkeypatch):
 
 
 SAVER = """
-import json, sys
+import json, os, sys
 from utils.review.ratings import save_rating
+os.fsync = lambda number: None
 review, path = json.load(open(sys.argv[1])), sys.argv[2]
 for turn in range(10**6):
     item = review["items"][turn % len(review["items"])]

@@ -17,6 +17,12 @@ XSS = "<script>alert(1)</script><img src=x onerror=alert(2)>"
 NAMES = [one.names["pt"] for one in CRITERIA]
 
 
+@pytest.fixture(autouse=True)
+def quick_disk(monkeypatch):
+    """A busy disk takes 0.1 s for each sync; only a power cut, which is not tested here, would miss it."""
+    monkeypatch.setattr("os.fsync", lambda number: None)
+
+
 @pytest.fixture()
 def folder(tmp_path):
     rows = [

@@ -52,7 +52,8 @@ def test_the_form_has_every_part_and_blank_lines_for_what_is_not_given(tmp_path)
     last = gate(10, "tiny", CODE, "llava-pt")[1]  # of an empty folder
     parts = ["Termo de Aceite de Entrega", "Semana 10: Avaliação qualitativa e publicação", "Escala tiny · língua pt-BR · receita llava-pt"]
     parts += ["Maria Antônia", "Prof. João", "21/11/2026", "Entregas do período", "Planejamento do próximo período", "Observações", "Decisão"]
-    parts += ["0 de 4 verificações atendidas", "ninguém avaliou", "resolver as 4 pendências", *last.period.planned, *last.period.next]
+    many = len(last.checks)  # one for each notebook of the period that the course has, and what is measured
+    parts += [f"0 de {many} verificações atendidas", "ninguém avaliou", f"resolver as {many} pendências", *last.period.planned, *last.period.next]
     for path in write_termo(last, tmp_path, "Maria Antônia", "Prof. João", "21/11/2026"):
         text = path.read_text(encoding="utf-8").replace("\\", "")
         assert not [part for part in parts if part not in text]

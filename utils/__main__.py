@@ -101,6 +101,12 @@ def _parser() -> argparse.ArgumentParser:
     add.add_argument("--language", default="pt-BR", help="pt-BR, pt-PT or it")
     add.add_argument("--workers", type=int, default=2, help="processes of one thread each")
     add.add_argument("--install", action="store_true", help="copy the result to data/taxonomy")
+    add = commands.add_parser(
+        "harm", help="train on machine, gold and both texts, three seeds, and compare (an hour of two cores; goes on where it stopped)"
+    )
+    add.add_argument("--language", default="pt-BR", help="pt-BR or pt-PT")
+    add.add_argument("--workers", type=int, default=2, help="processes of one thread each")
+    add.add_argument("--install", action="store_true", help="copy the result to data/translation_harm")
     commands.add_parser("readme", help="write the last tiny pt-BR journey's numbers into README.md")
     add = commands.add_parser("base", help="rebuild the English base from nothing (about 50 minutes)")
     add.add_argument("--install", action="store_true", help="copy the result to data/base")
@@ -109,7 +115,29 @@ def _parser() -> argparse.ArgumentParser:
     add.add_argument("question")
     add.add_argument("--model", type=Path, help="a model's folder; the journey's Portuguese model without it")
     _evaluate(commands)
+    _share(commands)
     return parser
+
+
+def _share(commands) -> None:
+    add = commands.add_parser("gate", help="what a week's gate says of the work on disk, with the Termo de Aceite to hand in")
+    add.add_argument("week", metavar="WEEK", type=int, nargs="?", help="1 to 10; every period without it")
+    _common(add)
+    add.add_argument("--student", default="", help="name for the form")
+    add.add_argument("--supervisor", default="", help="name for the form")
+    add = commands.add_parser("serve", help="a page on this machine: drop in a picture, ask, see two models' answers")
+    add.add_argument("--model", type=Path, help="a model's folder; the journey's Portuguese model without it")
+    add.add_argument("--base", type=Path, help="the model beside it; the shipped English base without it")
+    add.add_argument("--host", default="127.0.0.1", help="an address of this machine; 0.0.0.0 lets others in")
+    add.add_argument("--port", type=int, default=8000)
+    add.add_argument("--language", default="pt-BR", help="that of the page: pt-BR or en")
+    add = commands.add_parser("export", help="a model as plain transformers reads it, with its cards; online only with --push")
+    add.add_argument("--model", type=Path, help="a model's folder; the journey's Portuguese model without it")
+    add.add_argument("--out", type=Path, required=True)
+    add.add_argument("--dtype", default="", choices=("", "float32", "float16", "bfloat16"), help="another precision than the model's own")
+    add.add_argument("--container", action="store_true", help="a folder for Replicate's cog instead")
+    add.add_argument("--push", metavar="OWNER/NAME", help="upload it to this repository, private")
+    add.add_argument("--public", action="store_true", help="make a new repository public")
 
 
 def main(arguments: list[str] | None = None) -> int:

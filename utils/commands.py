@@ -166,6 +166,51 @@ def study(options: argparse.Namespace) -> int:
     return 0
 
 
+def harm(options: argparse.Namespace) -> int:
+    from utils.evaluation.harm import told
+    from utils.journey.translation_harm import harm as run
+    from utils.journey.translation_harm import install
+
+    found = run(options.language, workers=options.workers)
+    for wording in ("gold", "machine"):
+        print(told(found, "machine", "gold", wording))
+    if options.install:
+        print(f"written to {install(options.language)}")
+    return 0
+
+
+def gate(options: argparse.Namespace) -> int:
+    from utils.journey.gates import gate_command
+
+    return gate_command(options.week, options.scale, options.language, options.recipe, options.student, options.supervisor)
+
+
+def serve(options: argparse.Namespace) -> int:
+    from utils.models.load import SHIPPED
+    from utils.serving.server import serve as run
+
+    model = options.model or default_model()
+    run({"base": options.base or SHIPPED, "tuned": model}, options.host, options.port, options.language)
+    return 0
+
+
+def export(options: argparse.Namespace) -> int:
+    from utils.journey.share import export_with_cards
+    from utils.serving.predict import write_container
+
+    model = (options.model or default_model()).resolve()
+    if options.container:
+        print(f"written to {write_container(model, options.out)}: build it with: cog build")
+        return 0
+    out = export_with_cards(model, options.out, options.dtype)
+    print(f"written to {out}: weights, processor, README.md, DATA_CARD.md")
+    if options.push:
+        from utils.serving.push import push
+
+        print(push(out, options.push, private=not options.public))
+    return 0
+
+
 def default_model() -> Path:
     """The newest model that a recipe made (side runs such as the thesis's rate do not count); UserError when there is none."""
     from utils.training.systems import SYSTEMS

@@ -17,6 +17,10 @@ from utils.corpus.scenes.render import SIZE, glyphs
 
 ROLES = ("literal", "literal-related", "idiomatic", "idiomatic-related", "distractor")
 GROUND = "#fffdf5"
+SENSES = {LITERAL: "literal", FIGURATIVE: "figurado"}
+WHICH = 'Na frase "{s}", a expressão "{c}" está em sentido literal ou figurado?'
+SHOWS = 'A imagem mostra "{c}" em sentido literal ou figurado?'
+SHOWN = dict(zip(ROLES, ("Sentido literal.", "Sentido literal.", "Sentido figurado.", "Sentido figurado.", "Nenhum dos dois."), strict=True))
 # Compound | strong literal | literal-related | strong idiomatic | idiomatic-related.
 _DRAWN = """
 dor de cotovelo | 💪 | 🩹 | 💔 | 😒
@@ -127,11 +131,12 @@ def sentence_in(pair: Pair, sense: str) -> str:
     return pair.literal if sense == LITERAL else pair.idiomatic
 
 
-def rows(compounds: Sequence[str], names: dict, ask: Callable[[str, str], str], both: bool, each: int = 10, seed: int = 0) -> list[dict]:
+def rows(compounds: Sequence[str], names: dict, ask: Callable[[str, str], str], both: bool, explained: bool = False, each: int = 10, seed: int = 0) -> list[dict]:
     """LLaVA rows, one a picture: does it show the sense that the compound has in this sentence? As many yes as no.
 
     `ask(sentence, compound)` words the question; every compound has `each` sentences. With `both`, they come as contrast pairs,
     half in each sense; else all in the sense of `sense_of`: "this compound, these pictures" is then all there is to learn.
+    `explained` adds what the answer rests on: the sense of the sentence, and the sense that the picture shows.
     """
     found = []
     for compound in compounds:
@@ -140,9 +145,13 @@ def rows(compounds: Sequence[str], names: dict, ask: Callable[[str, str], str], 
         told = [(pair, sense) for pair in known for sense in (both_senses if both else (sense_of(compound, seed),))][:each]
         turns: dict[str, list[tuple[str, str]]] = {name: [] for name in names[compound].values()}
         for pair, sense in told:
-            wanted = gold_order(names[compound], sense)
+            wanted, sentence = gold_order(names[compound], sense), sentence_in(pair, sense)
             for name in (*wanted[:2], *rng.sample(wanted[2:], 2)):
-                turns[name].append((ask(sentence_in(pair, sense), compound), "Sim." if name in wanted[:2] else "Não."))
+                turns[name].append((ask(sentence, compound), "Sim." if name in wanted[:2] else "Não."))
+                if explained:
+                    turns[name].append((WHICH.format(s=sentence, c=compound), f"Sentido {SENSES[sense]}."))
+        for role, name in names[compound].items() if explained else ():
+            turns[name] += [(SHOWS.format(c=compound), SHOWN[role])] * 3
         found += [_row(compound, name, said) for name, said in turns.items() if said]
     return found
 

@@ -25,7 +25,7 @@ from utils.scales import TINY, Scale
 CODE = "1"  # raise when prompts or scoring change: kept answers are then asked again
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")  # xGQA and SEED-Bench name pictures without one
 NAMED = 20  # rows named of those left out; all are counted
-LONG_ANSWER = 1024  # tokens that LLaVA's own evaluation allows (haotian-liu/LLaVA, llava/eval/model_vqa.py); short answers get 96
+LONG_ANSWER = 1024  # tokens: reported in haotian-liu/LLaVA, predict.py, for its demo; assumed for the benchmark. Short answers get 96 (assumed)
 BATCH = 16  # rows held in memory with their pictures
 EVERY = 5.0  # seconds between two lines of progress
 

@@ -13,7 +13,8 @@ from utils.scales import TINY, Scale
 CODE = "2"  # raise when questions or scoring change: kept answers are then asked again
 
 
-def _inputs(model: Path | str, *what: object) -> str:
+def inputs_of(model: Path | str, *what: object) -> str:
+    """What decides an evaluation: this code, the weights, and what was asked."""
     weights = [runs.file_hash(path) for path in sorted(Path(model).glob("*.safetensors"))] or str(model)
     return runs.text_hash(CODE, weights, *what)
 
@@ -33,7 +34,7 @@ def evaluate(
     With `seen`, every question is put again on a picture with another right answer, to test whether the model looks.
     """
     out = Path(out)
-    inputs = _inputs(reference, language, per_type, split, style, seen)
+    inputs = inputs_of(reference, language, per_type, split, style, seen)
     if runs.complete(out, inputs):
         return load(out)
     started = time.monotonic()

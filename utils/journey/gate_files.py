@@ -128,7 +128,7 @@ def evaluation(asked: Asked, where: Sequence[str], model: Path | str, seen: bool
     folder = asked.folder.joinpath("evaluation", *where)
     manifest = finished(folder, asked.again, **{**KNOWN, **facts})
     asks = facts["language"], manifest["per_type"], manifest["split"], manifest["style"], seen
-    if manifest["inputs"] != runner._inputs(model, *asks):
+    if manifest["inputs"] != runner.inputs_of(model, *asks):
         raise UserError(f"a avaliação em {shown(folder)} é de outro modelo ou de outra versão das perguntas; {asked.again}")
     name = shown(folder / "result.json")
     read(folder / "result.json", asked.again)

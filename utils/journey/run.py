@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from utils import runs
+from utils.journey.gates import gate, line_of_gates
 from utils.journey.notebook import course_recipe
 from utils.journey.report import to_html, write_report
 from utils.languages import language
@@ -15,7 +16,8 @@ from utils.runs import UserError
 from utils.scales import scale
 
 NOTEBOOKS = (
-    "00_start_here", "01_architecture_taxonomy", "02_vlt5_and_llava", "03_dataset_translation", "04_recipes_and_memory", "05_llava_finetuning", "06_qualitative_review",
+    "00_start_here", "01_architecture_taxonomy", "02_vlt5_and_llava", "03_dataset_translation", "04_recipes_and_memory", "05_llava_finetuning",
+    "06_qualitative_review", "07_evaluation", "08_idioms_semeval", "10_share_your_model",
 )  # fmt: skip
 SOURCES = runs.ROOT / "notebooks"
 CELL_TIMEOUT = {"tiny": 1800}  # seconds; other scales: a day
@@ -81,6 +83,7 @@ def run_journey(scale_name: str, language_code: str, recipe_name: str, notebooks
             write_journey(folder, parameters, results)
         report = write_report(folder, parameters, results)
     failed = [r["name"] for r in results if r["status"] != "ok"]
+    print(line_of_gates(gate(None, scale_name, target.code, chosen.name)))
     minutes = (time.monotonic() - started) / 60
     print(f"{len(results) - len(failed)} of {len(results)} notebooks ok in {minutes:.1f} minutes; report: {report}")
     return int(bool(failed))

@@ -29,10 +29,17 @@ QUESTIONS = {
     "arithmetic": ("Se tirarmos {a}, {how_many} {plural} restam?", "Se adicionarmos {added}, quantas coisas haverá?"),
     "group": ("{How_many} {group} há?", "{How_many} {group} {you}?"),
 }  # fmt: skip
+# Where the European question is worded differently; "tu", as in AMALIA-VL's prompts (github.com/AMALIA-LLM/amalia-vl-eval: reported).
+QUESTIONS_PT = QUESTIONS | {
+    "naming": (*QUESTIONS["naming"][:2], "O que é isto?"),
+    "description": ("Descreve a imagem em detalhe.", "Descreve esta imagem.", "{Can} descrever a imagem em detalhe?"),
+}
+ASKED = {"pt-BR": QUESTIONS, "pt-PT": QUESTIONS_PT}
 PERSON = {  # how each variety speaks to the model
     "pt-BR": {"you": "você pode ver", "see": "você vê", "See": "Você vê", "Can": "Você pode"},
-    "pt-PT": {"you": "consegue ver", "see": "vê", "See": "Vê", "Can": "Pode"},
+    "pt-PT": {"you": "consegues ver", "see": "vês", "See": "Vês", "Can": "Consegues"},
 }
+IN_A = {"pt-BR": "em um", "pt-PT": "num"}  # Brazil contracts in speech, Portugal in writing too
 SIDE_WORDS = ("à sua esquerda", "à sua direita", "acima", "abaixo")
 
 
@@ -87,7 +94,7 @@ def question(ask: Ask, code: str = "pt-BR") -> str:
         slots["group"] = counted.plural
     if counted:
         slots |= {"how_many": how_many(counted), "How_many": how_many(counted).capitalize()}
-    return QUESTIONS[ask.type][ask.wording].format(**slots)
+    return ASKED[code][ask.type][ask.wording].format(**slots)
 
 
 def _capital(text: str) -> str:
@@ -121,7 +128,7 @@ def answer(ask: Ask, code: str = "pt-BR") -> str:
             first = f"O fundo é {colour(scene.background)} e há {things(len(scene.items), code)}."
             rest = [
                 f"No {PLACE_WORDS[PLACES[i.cell]]} há {exactly(word(i.kind, code), 1, code)}"
-                + (f" em um cartão {colour(i.card)}." if i.card else ".")
+                + (f" {IN_A[code]} cartão {colour(i.card)}." if i.card else ".")
                 for i in scene.items
             ]
             return " ".join([first, *rest])

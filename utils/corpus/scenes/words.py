@@ -156,7 +156,13 @@ KINDS: tuple[Kind, ...] = (
             "m uomo con la barba/uomini con la barba",
         ),
         ("👶", "baby/babies", "m bebê/bebês = bebé, bebés", "m neonato/neonati = bambino, bambini", "m bebé/bebés = bebê, bebês"),
-        ("👧", "girl/girls", "f menina/meninas = garota, garotas, rapariga, raparigas", "f ragazza/ragazze = bambina, bambine"),
+        (
+            "👧",
+            "girl/girls",
+            "f menina/meninas = garota, garotas, rapariga, raparigas",
+            "f ragazza/ragazze = bambina, bambine",
+            "f rapariga/raparigas = menina, meninas, garota, garotas",
+        ),
     ),
 )
 
@@ -186,7 +192,7 @@ COLOURS: tuple[Named, ...] = tuple(
         ((250, 250, 250), "white", "m branco/brancos = branca, brancas", "m bianco/bianchi"),
         ((150, 150, 150), "gray = grey", "m cinza = cinzento, cinzenta", "m grigio/grigi", "m cinzento/cinzentos = cinza, cinzenta"),
         ((220, 50, 47), "red", "m vermelho/vermelhos = vermelha, vermelhas, encarnado", "m rosso/rossi"),
-        ((245, 140, 30), "orange", "m laranja = alaranjado, cor de laranja", "m arancione/arancioni"),
+        ((245, 140, 30), "orange", "m laranja = alaranjado, cor de laranja", "m arancione/arancioni", "m cor de laranja = laranja, alaranjado"),
         ((250, 220, 60), "yellow", "m amarelo/amarelos = amarela, amarelas", "m giallo/gialli"),
         ((70, 170, 80), "green", "m verde/verdes", "m verde/verdi"),
         ((60, 120, 215), "blue", "m azul/azuis", "m blu"),
