@@ -136,3 +136,28 @@ def test_gains_are_paired_and_held_against_the_baseline():
 def test_gains_of_other_questions_are_refused():
     with pytest.raises(runs.UserError, match="same questions in the same order"):
         gains(answers("10"), answers("1"))
+
+
+def test_style_is_told_from_content():
+    first, second = {"naming": "0" * 30, "card": "0" * 30, "total": "1" * 30}, {"naming": "1" * 30, "card": "1" * 30, "total": "1" * 30}
+    found = made({"machine": {0: first}, "gold": {0: second}})
+    told = {run["text"]: run for run in found["runs"]}
+    told["gold"]["asked"] = {
+        "gold": told["gold"]["asked"]["gold"],
+        "machine": {**told["gold"]["asked"]["gold"], "right": {**second, "card": "0" * 30}},
+    }
+    said = harm.in_both_wordings(found, "machine", "gold")
+    assert len(said) == 2 and said[0].startswith("naming: +100.0") and said[0].endswith(": in both") and said[1].endswith(": not in both")
+
+
+def test_errors_are_held_against_what_gold_text_gains():
+    rows = [{"side": "answer", "type": kind, "turns": 10, **dict.fromkeys(harm.CHANGED, 0)} for kind in ("all", "naming", "card", "total")]
+    for row, wrong in zip(rows[1:], (5, 3, 0), strict=True):
+        row["another colour"] = wrong
+    found = made(
+        {"machine": {0: {"naming": "0000", "card": "0011", "total": "1111"}}, "gold": {0: {"naming": "1111", "card": "1111", "total": "1111"}}}
+    )
+    found["translator"] = rows
+    assert harm.changed_shares(found) == {"naming": 0.5, "card": 0.3, "total": 0.0}
+    told = harm.errors_against_loss(found, most=1)
+    assert told[0].endswith("naming 50.0 % changed, +100.0 points from gold") and "over 3 types: +1.00" in told[1]

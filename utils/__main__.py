@@ -33,6 +33,19 @@ def _rehearse(commands) -> None:
     add.add_argument("--json", action="store_true")
 
 
+def _studies(commands) -> None:
+    add = commands.add_parser("study", help="train, score and compare the taxonomy's five fusions (hours of one core; goes on where it stopped)")
+    add.add_argument("--language", default="pt-BR", help="pt-BR, pt-PT or it")
+    add.add_argument("--workers", type=int, default=2, help="processes of one thread each")
+    add.add_argument("--install", action="store_true", help="copy the result to data/taxonomy")
+    add = commands.add_parser(
+        "harm", help="train on machine, gold and both texts, three seeds, and compare (an hour of two cores; goes on where it stopped)"
+    )
+    add.add_argument("--language", default="pt-BR", help="pt-BR or pt-PT")
+    add.add_argument("--workers", type=int, default=2, help="processes of one thread each")
+    add.add_argument("--install", action="store_true", help="copy the result to data/translation_harm")
+
+
 def _evaluate(commands) -> None:
     add = commands.add_parser("evaluate", help="score a model on a task")
     add.add_argument("--model", type=Path, required=True)
@@ -97,16 +110,7 @@ def _parser() -> argparse.ArgumentParser:
     add.add_argument("--json", action="store_true")
     add.add_argument("--explain", action="store_true", help="the page of docs/planner.md, computed anew")
     _rehearse(commands)
-    add = commands.add_parser("study", help="train, score and compare the taxonomy's five fusions (hours of one core; goes on where it stopped)")
-    add.add_argument("--language", default="pt-BR", help="pt-BR, pt-PT or it")
-    add.add_argument("--workers", type=int, default=2, help="processes of one thread each")
-    add.add_argument("--install", action="store_true", help="copy the result to data/taxonomy")
-    add = commands.add_parser(
-        "harm", help="train on machine, gold and both texts, three seeds, and compare (an hour of two cores; goes on where it stopped)"
-    )
-    add.add_argument("--language", default="pt-BR", help="pt-BR or pt-PT")
-    add.add_argument("--workers", type=int, default=2, help="processes of one thread each")
-    add.add_argument("--install", action="store_true", help="copy the result to data/translation_harm")
+    _studies(commands)
     commands.add_parser("readme", help="write the last tiny pt-BR journey's numbers into README.md")
     add = commands.add_parser("base", help="rebuild the English base from nothing (about 50 minutes)")
     add.add_argument("--install", action="store_true", help="copy the result to data/base")

@@ -6,7 +6,7 @@ literal, distractor), drawn from emoji. Which emoji stands for what was chosen b
 """
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from PIL import Image, ImageDraw
@@ -17,10 +17,12 @@ from utils.corpus.scenes.render import SIZE, glyphs
 
 ROLES = ("literal", "literal-related", "idiomatic", "idiomatic-related", "distractor")
 GROUND = "#fffdf5"
-SENSES = {LITERAL: "literal", FIGURATIVE: "figurado"}
+KINDS = ("one sense", "both senses", "two steps")
 WHICH = 'Na frase "{s}", a expressão "{c}" está em sentido literal ou figurado?'
 SHOWS = 'A imagem mostra "{c}" em sentido literal ou figurado?'
-SHOWN = dict(zip(ROLES, ("Sentido literal.", "Sentido literal.", "Sentido figurado.", "Sentido figurado.", "Nenhum dos dois."), strict=True))
+SENSE = {LITERAL: "Sentido literal.", FIGURATIVE: "Sentido figurado."}
+NEARLY = {LITERAL: "Quase literal.", FIGURATIVE: "Quase figurado."}
+SHOWN = dict(zip(ROLES, (SENSE[LITERAL], NEARLY[LITERAL], SENSE[FIGURATIVE], NEARLY[FIGURATIVE], "Nenhum dos dois."), strict=True))
 # Compound | strong literal | literal-related | strong idiomatic | idiomatic-related.
 _DRAWN = """
 dor de cotovelo | 💪 | 🩹 | 💔 | 😒
@@ -131,29 +133,45 @@ def sentence_in(pair: Pair, sense: str) -> str:
     return pair.literal if sense == LITERAL else pair.idiomatic
 
 
-def rows(compounds: Sequence[str], names: dict, ask: Callable[[str, str], str], both: bool, explained: bool = False, each: int = 10, seed: int = 0) -> list[dict]:
-    """LLaVA rows, one a picture: does it show the sense that the compound has in this sentence? As many yes as no.
+def rows(compounds: Sequence[str], names: dict, ask: Callable[[str, str], str], kind: str, each: int = 10, seed: int = 0) -> list[dict]:
+    """LLaVA rows, one a picture, of one of KINDS; every compound has `each` sentences and twice as many questions.
 
-    `ask(sentence, compound)` words the question; every compound has `each` sentences. With `both`, they come as contrast pairs,
-    half in each sense; else all in the sense of `sense_of`: "this compound, these pictures" is then all there is to learn.
-    `explained` adds what the answer rests on: the sense of the sentence, and the sense that the picture shows.
+    "one sense" and "both senses" ask whether the picture is the best one for the sense that the compound has in a sentence, in the
+    words of `ask(sentence, compound)`; as many yes as no. In the first a compound has the sense of `sense_of` alone: "this compound,
+    this picture" is then all there is to learn. The second has contrast pairs, half of the sentences in each sense. "two steps" has
+    the same pairs, and asks apart what the answer rests on: the sense of the sentence, and the sense that the picture shows.
     """
+    if kind not in KINDS:
+        raise ValueError(f"the kind of idiom rows {kind!r} is unknown; use one of: {', '.join(KINDS)}")
     found = []
     for compound in compounds:
+        told = [(pair, sense) for pair in sentences(compound, seed)[0] for sense in (LITERAL, FIGURATIVE)]
+        if kind == "one sense":
+            told = [(pair, sense_of(compound, seed)) for pair in sentences(compound, seed)[0]]
         rng = random.Random(f"idiom questions/{seed}/{compound}")
-        known, both_senses = sentences(compound, seed)[0], (LITERAL, FIGURATIVE)
-        told = [(pair, sense) for pair in known for sense in (both_senses if both else (sense_of(compound, seed),))][:each]
         turns: dict[str, list[tuple[str, str]]] = {name: [] for name in names[compound].values()}
-        for pair, sense in told:
-            wanted, sentence = gold_order(names[compound], sense), sentence_in(pair, sense)
-            for name in (*wanted[:2], *rng.sample(wanted[2:], 2)):
-                turns[name].append((ask(sentence, compound), "Sim." if name in wanted[:2] else "Não."))
-                if explained:
-                    turns[name].append((WHICH.format(s=sentence, c=compound), f"Sentido {SENSES[sense]}."))
-        for role, name in names[compound].items() if explained else ():
-            turns[name] += [(SHOWS.format(c=compound), SHOWN[role])] * 3
+        steps = _two_steps if kind == "two steps" else _direct
+        for name, question, answer in steps(compound, names[compound], told[:each], ask, rng):
+            turns[name].append((question, answer))
         found += [_row(compound, name, said) for name, said in turns.items() if said]
     return found
+
+
+def _direct(compound: str, roles: dict[str, str], told: list, ask: Callable[[str, str], str], rng: random.Random) -> Iterator[tuple[str, str, str]]:
+    """(picture, question, answer): the best picture for the sentence, and another one, mostly the best of the other sense."""
+    for pair, sense in told:
+        best, near, opposite, *rest = gold_order(roles, sense)
+        no = opposite if rng.random() < 0.6 else rng.choice([near, *rest])
+        for name, answer in ((best, "Sim."), (no, "Não.")):
+            yield name, ask(sentence_in(pair, sense), compound), answer
+
+
+def _two_steps(compound: str, roles: dict[str, str], told: list, _: object, rng: random.Random) -> Iterator[tuple[str, str, str]]:
+    """(picture, question, answer): what a sentence means, beside any picture; and what each picture shows, as often."""
+    for at, (pair, sense) in enumerate(told):
+        yield rng.choice(list(roles.values())), WHICH.format(s=sentence_in(pair, sense), c=compound), SENSE[sense]
+        role = ROLES[at % len(ROLES)]
+        yield roles[role], SHOWS.format(c=compound), SHOWN[role]
 
 
 def _row(compound: str, name: str, said: list[tuple[str, str]]) -> dict:

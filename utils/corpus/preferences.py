@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from utils.corpus.conversations import IMAGE_TOKEN, write_rows
-from utils.corpus.scenes.asks import REASONING, WORDINGS, Ask, possible
+from utils.corpus.scenes.asks import REASONING, WORDINGS, Ask, possible, truth
 from utils.corpus.scenes.grammar import LANGUAGES, say
 from utils.corpus.scenes.render import render
 from utils.corpus.scenes.varieties import meanings, own_words, sister, told_apart
@@ -95,7 +95,7 @@ def _variety_pairs(count: int, language: str, seed: int) -> Iterator[tuple[Ask, 
         turn, kind_of_question = n // len(types), types[n % len(types)]
         some = turns[kind_of_question]
         meaning = some[turn % len(some)]
-        ask = _ask_with(kind_of_question, meaning, turn // len(some) % 2 == 0, language, seed, rng)
+        ask = _ask_with(kind_of_question, meaning, (turn + turn // len(some)) % 2 == 0, language, seed, rng)
         yield ask, say(ask, sister(language))[1], meaning
 
 
@@ -161,8 +161,7 @@ def _twins(kind_of_question: str, fact: str, language: str, seed: int, rng: rand
         if changed is None or not belongs(changed, "train") or (fact == "number" and set(changed.counts) != set(scene.counts)):
             continue
         twin = _asked_again(ask, changed, rng)
-        said = [say(a, language) for a in (ask, twin)] if twin else []
-        if said and said[0][0] == said[1][0] and said[0][1] != said[1][1]:
+        if twin and say(twin, language)[0] == say(ask, language)[0] and truth(twin) != truth(ask):
             return ask, twin
     raise RuntimeError(f"no twin of a {kind_of_question} question with another {fact} in {TRIES} pictures")
 

@@ -128,6 +128,18 @@ def lines(rows: Sequence[dict], first: str, second: str) -> list[dict]:
     ]
 
 
+def in_both_wordings(found: dict, first: str, second: str) -> list[str]:
+    """A sentence for each type that differs beyond its interval in gold wording: is it the text that was learnt, or only its style?"""
+    gold, machine = ({row["type"]: row for row in compare(found, first, second, wording)[:-1]} for wording in WORDINGS)
+    told = []
+    for kind, row in gold.items():
+        if row["low"] > 0 or row["high"] < 0:
+            other = machine[kind]
+            same = (other["low"] > 0 and row["low"] > 0) or (other["high"] < 0 and row["high"] < 0)
+            told.append(f"{kind}: {points(row)} asked in gold wording, {points(other)} in machine wording: {'in both' if same else 'not in both'}")
+    return told or ["no type differs beyond its interval"]
+
+
 CHANGED = (
     "a thing under another name",
     "another number",

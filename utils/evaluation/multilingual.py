@@ -15,12 +15,13 @@ from dataclasses import dataclass
 
 from utils.corpus.multilingual.names import forms, names
 from utils.corpus.multilingual.templates import TYPES, tongue
+from utils.evaluation.answer_tables import without_long_runs
 from utils.evaluation.intervals import majority_share
 from utils.evaluation.measures import share
 
 _VOICING = "\u3099\u309a"
-# One letter in two scripts' coding (Arabic and Persian), letters that Unicode does not take apart, and the joiner that is no sound.
-_LETTERS = str.maketrans({"ي": "ی", "ى": "ی", "ك": "ک", "ة": "ه", "ـ": "", "œ": "oe", "æ": "ae", "\u200c": " ", "×": " "})
+# Letters that Arabic and Persian code in two ways, letters that Unicode does not take apart, Turkish's dotless i, a joiner, a sign.
+_LETTERS = str.maketrans({"ي": "ی", "ى": "ی", "ك": "ک", "ة": "ه", "ـ": "", "œ": "oe", "æ": "ae", "ı": "i", "\u200c": " ", "×": " "})
 
 
 @dataclass(frozen=True)
@@ -36,11 +37,10 @@ class Judged:
 
 def fold(text: str) -> str:
     """A text as it is compared: small letters without accents, digits as 0-9, one blank for any space."""
-    plain = unicodedata.normalize("NFKD", text.casefold().translate(_LETTERS))
+    plain = unicodedata.normalize("NFKD", without_long_runs(text.casefold())).translate(_LETTERS)
     kept = "".join(sign for sign in plain if sign in _VOICING or not unicodedata.combining(sign))
     digits = "".join(str(unicodedata.digit(sign)) if sign.isdigit() else sign for sign in kept)
-    # Taken apart, Arabic letters with hamza or madda lose them above; a dotless i is Turkish for an i that lost its dot.
-    return " ".join(unicodedata.normalize("NFC", digits).replace("ı", "i").split())
+    return " ".join(unicodedata.normalize("NFC", digits).split())
 
 
 def _pattern(words: Iterable[str], spaced: bool) -> re.Pattern:
@@ -72,10 +72,14 @@ def _words(code: str) -> re.Pattern:
 
 
 def verdict(answer: str, code: str) -> bool | None:
-    """What an answer says first: yes (True), no (False), or neither (None)."""
+    """What an answer says first: yes (True), no (False), or neither (None).
+
+    The word stands alone or before a sign: "No, …" is a no, "não sei" (I do not know) and "no hay perro" are none of the two.
+    """
     pattern, said = _verdicts(code)
-    found = pattern.match(re.sub(r"^\W+", "", fold(answer)))
-    return said[found.group()] if found else None
+    text = re.sub(r"^\W+", "", fold(answer))
+    found = pattern.match(text)
+    return said[found.group()] if found and re.match(r"\s*(?:[^\w\s]|$)", text[found.end() :]) else None
 
 
 def kinds_in(answer: str, code: str) -> list[str]:

@@ -18,11 +18,11 @@ from utils.evaluation.scenes_task import Answer
 from utils.languages import language as language_record
 from utils.runs import UserError
 
-MARGIN = 0.03  # how much worse seeing may become: issue of the course, 3 points
-# Beside the marks of the language records: numbers, and the person a model is spoken to in.
+MARGIN = 0.03  # assumed: how much worse seeing may become, 3 points
+# Beside the marks of the language records: numbers, persons, and a singular that the records lack.
 MORE = {
     "pt-PT": r"dezasseis|dezassete|dezanove|connosco|vês|consegues|podes|estás|tens",
-    "pt-BR": r"dezesseis|dezessete|dezenove|conosco",
+    "pt-BR": r"dezesseis|dezessete|dezenove|conosco|trem",
 }
 # Words that only look like the gerund or the infinitive that the records' marks end in: "está no fundo", "está a mulher".
 NO_VERB = re.compile(r"\b(?:fundo|mundo|segundo|quando|redondo|profundo|lindo|bando|mulher|colher|mar|par|lugar|altar|bar|ar)$", re.IGNORECASE)
@@ -154,7 +154,7 @@ def seeing_kept(before: Sequence[Answer], after: Sequence[Answer], margin: float
     only_after = sum(b and not a for a, b in zip(first, second, strict=True))
     total = len(first)
     low, high = paired_interval(only_after, only_before, total)
-    apart = max(only_before + only_after, 1) / total
+    apart = max((only_before + only_after) / total, margin)  # as many would differ at least, were seeing worse by the margin
     return {
         "questions": total, "before": sum(first) / total, "after": sum(second) / total, "difference": (only_after - only_before) / total,
         "low": low, "high": high, "margin": margin, "only_before": only_before, "only_after": only_after, "kept": low > -margin,

@@ -59,7 +59,8 @@ def table(rows: Sequence[dict], caption: str):
     """Rows as an HTML table; keys of the first row are the head, and all text is escaped."""
     from IPython.display import HTML
 
-    cell = lambda value: f'<td style="text-align:left;padding:3px 10px">{html.escape(str(value))}</td>'  # noqa: E731
+    short = lambda text: ";white-space:nowrap" if len(text) <= 24 else ""  # noqa: E731  (a number with its unit stays on one line)
+    cell = lambda value: f'<td style="text-align:left;padding:3px 10px{short(str(value))}">{html.escape(str(value))}</td>'  # noqa: E731
     head = "".join(f'<th scope="col" style="text-align:left;padding:3px 10px">{html.escape(str(key))}</th>' for key in (rows[0] if rows else {}))
     body = "".join(f"<tr>{''.join(map(cell, row.values()))}</tr>" for row in rows)
     return HTML(

@@ -72,7 +72,7 @@ TONGUES = {tongue.code: tongue for tongue in (
     ),
     Tongue(
         "zh", "Chinese", "图片里有什么？", "图片里有“{}”吗？", "图片里“{}”的数量是多少？", "列出图片里的所有东西。", "“{}”这个列表符合图片吗？",
-        ("是", "有", "对", "符合"), ("否", "没有", "不是", "不对", "不符合", "不"), "零 一 二|两 三 四 五 六", "、", False,
+        ("是", "有", "对", "符合"), ("否", "没有", "不是", "不对", "不符合"), "零 一 二|两 三 四 五 六", "、", False,
     ),
     Tongue(
         "tr", "Turkish", "Resimde ne görünüyor?", "Resimde “{}” var mı?", "Resimde kaç kez “{}” görünüyor?",

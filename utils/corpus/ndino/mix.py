@@ -84,10 +84,10 @@ def build(scale: Scale, language: str, folder: Path, seed: int = 0) -> dict[str,
         if runs.complete(folder, inputs) and all(path.is_file() for paths in found.values() for path in paths):
             return found
         started, made = time.monotonic(), folder / ".part"
-        (folder / runs.MANIFEST).unlink(missing_ok=True)
         shutil.rmtree(made, ignore_errors=True)  # what a killed run had begun
         with runs.full_disk_told(folder):
             report = _write(made, pictures, language, seed)
+            (folder / runs.MANIFEST).unlink(missing_ok=True)  # from here on neither the old files nor the new ones are whole
             for path in sorted(made.iterdir()):
                 _replace(path, folder / path.name)
         made.rmdir()

@@ -113,7 +113,7 @@ def wit_text(record: dict, kind: str) -> str:
 def wit_rows(
     paths: Iterable[Path], images: Path, language: str, kind: str, report: Report, least: int | None = None, limit: int | None = None
 ) -> Iterator[dict]:
-    """Rows of WIT's sections or captions in a language, at most `limit`, each text once a picture; fills `report`.
+    """Rows of WIT's sections or captions in a language, at most `limit`, each text once a picture; fills `report`, a new one for each call.
 
     `least`: characters of the text without its titles. WIT knows Portuguese, not its varieties: pt-BR and pt-PT read the same rows.
     """
