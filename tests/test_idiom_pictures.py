@@ -7,7 +7,21 @@ from PIL import Image
 
 from utils.corpus.conversations import problems, read_rows, turns_of
 from utils.corpus.idiom_pictures import (
-    KINDS, ROLES, SENSE, SHOWN, SHOWS, WHICH, drawn, gold_order, other, rows, sense_of, sentence_in, sentences, split, write_pictures,
+    KINDS,
+    ROLES,
+    SENSE,
+    SHOWN,
+    SHOWS,
+    WHICH,
+    drawn,
+    gold_order,
+    other,
+    rows,
+    sense_of,
+    sentence_in,
+    sentences,
+    split,
+    write_pictures,
 )  # fmt: skip
 from utils.corpus.idioms import ADMIRE_PORTUGUESE, FIGURATIVE, LITERAL, compounds, overlap
 from utils.evaluation import admire_own
