@@ -8,9 +8,12 @@ import torch
 
 from tests.test_training import fingerprint
 from tests.training_runs import preference_rows
+from utils.corpus.conversations import problems, read_rows
 from utils.corpus.images import load_picture
 from utils.corpus.scenes.instruct import PARTS
 from utils.evaluation.generate import answer_all
+from utils.evaluation.reading import answer_language
+from utils.journey.systems import stage_data
 from utils.models.load import load_folder, load_start, open_model
 from utils.models.prompts import IGNORE, encode_prefix, encode_turns, image_id
 from utils.models.small import small_blip2, small_next
@@ -29,7 +32,7 @@ from utils.training.recipes import Stage, Tune, recipe
 from utils.training.stages import Corpus, stage_folder, train_recipe, train_stage
 from utils.training.systems import SYSTEMS
 
-SMALL = dataclasses.replace(TINY, name="small", steps=2, batch=2, row_tokens=300, max_rank=4, rate=30.0)
+SMALL = dataclasses.replace(TINY, name="small", pictures=24, steps=2, batch=2, row_tokens=300, max_rank=4, rate=30.0)
 OTHERS = [name for name in SYSTEMS if name != "llava-pt"]
 
 
@@ -43,24 +46,48 @@ def files(corpus, tmp_path):
 
 
 @pytest.mark.parametrize("name", OTHERS)
-def test_every_stage_trains_from_the_one_before_and_changes_only_what_it_tunes(name, files, corpus):
+def test_every_stage_trains_on_its_own_data_and_changes_only_what_it_tunes(name, tmp_path, monkeypatch):
+    monkeypatch.setenv("OUTPUTS", str(tmp_path))
     chosen, before = recipe(name), None
+    data = stage_data(chosen, SMALL, "pt-PT")
+    assert list(data) == [stage.name for stage in chosen.stages]
     for stage in chosen.stages:
-        stage = dataclasses.replace(stage, replay=0.0)
+        files = [*data[stage.name].translated, *data[stage.name].english]
+        assert [list(problems(read_rows(path))) for path in files] == [[]] * len(files)
         model, tokenizer = load_folder(before) if before else load_start(SMALL, name=chosen.shape)
         if stage.name == chosen.stages[0].name and not before:
             assert type(model).__name__ == stages.load.shape(chosen.shape).cls
         start = fingerprint(model)
-        data = files["pairs" if stage.objective == "preference" else "rows"]
-        manifest = train_stage(SMALL, "pt-BR", chosen, stage, data, before=before)
-        before = stage_folder(SMALL, "pt-BR", chosen, stage) / "model"
+        manifest = train_stage(SMALL, "pt-PT", chosen, stage, data[stage.name], before=before)
+        before = stage_folder(SMALL, "pt-PT", chosen, stage) / "model"
         model, tokenizer = load_folder(before)
         end = fingerprint(model)
         assert {part for part in start if start[part] != end[part]} == set(stage.tune), stage.name
         assert manifest["complete"] and model.config.prompt == stage.prompt
-    picture = load_picture(next((corpus / "images").glob("*.png")))
+    images = data[chosen.stages[-1].name].images
+    picture = load_picture(next(images.glob("*.png")))
     answers = answer_all(model, tokenizer, [picture] * 2, ["What is it?", "Is there a dog in the picture?"], max_new_tokens=3)
     assert len(answers) == 2 and all(isinstance(answer, str) for answer in answers)
+
+
+def test_stages_have_data_of_their_own(tmp_path, monkeypatch):
+    monkeypatch.setenv("OUTPUTS", str(tmp_path))
+    ndino = stage_data(recipe("llava-ndino"), SMALL, "it")
+    assert len({data.translated for data in ndino.values()}) == 4
+    amalia = stage_data(recipe("amalia-vl"), SMALL, "pt-PT")
+    captions = [row["conversations"][-1]["value"] for row in read_rows(amalia["align"].translated[0])]
+    english = sum(answer_language(text, ("en", "pt-PT")) == "en" for text in captions)
+    assert 0.3 < english / len(captions) < 0.8, "captions in both languages"
+    assert all("rejected" in row for row in read_rows(amalia["prefer"].translated[0]))
+    mblip = stage_data(recipe("mblip"), SMALL, "it")
+    assert {row["type"] for row in read_rows(mblip["warmup"].translated[0])} == {"caption"}
+    assert "it" in {row["language"] for row in read_rows(mblip["instruct"].translated[0])}
+    again = stage_data(recipe("mblip"), SMALL, "it")
+    assert again == mblip
+    with pytest.raises(UserError, match="is published, not made here; give train your own: --data FOLDER --images FOLDER"):
+        stage_data(recipe("mblip"), dataclasses.replace(SMALL, weights="some/hub-id"), "it")
+    with pytest.raises(UserError, match="no data of its own here"):
+        stage_data(dataclasses.replace(recipe("mblip"), name="other"), SMALL, "it")
 
 
 def test_a_later_stage_alone_starts_from_the_stage_before_that_was_trained(files):

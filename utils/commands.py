@@ -81,7 +81,7 @@ def translate(options: argparse.Namespace) -> int:
 
 def train(options: argparse.Namespace) -> int:
     from utils.corpus.scenes.instruct import PARTS
-    from utils.journey.steps import prepare_corpus
+    from utils.journey.systems import stage_data
     from utils.training.recipes import recipe
     from utils.training.stages import Corpus, train_recipe
 
@@ -98,7 +98,7 @@ def train(options: argparse.Namespace) -> int:
         english = tuple(options.english / f.name for f in files) if options.english else ()
         corpus = Corpus(files, english, options.images)
     else:
-        corpus = prepare_corpus(size, options.language)
+        corpus = stage_data(chosen, size, options.language)
     for manifest in train_recipe(size, options.language, chosen, corpus, names=tuple(options.stages or ())):
         last = manifest["history"][-1]["loss"] if manifest["history"] else float("nan")
         print(f"{manifest['recipe']}, {manifest['stage']}: {manifest['steps']} steps, loss {last:.3f}, {manifest['seconds']:.0f} s")

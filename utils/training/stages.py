@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
@@ -241,10 +241,12 @@ def _export(model, tokenizer, folder: Path, dtype: torch.dtype, prompt: str) -> 
     processes.wait()
 
 
-def train_recipe(scale: Scale, language: str, recipe: Recipe, corpus: Corpus, seed: int = 0, names: tuple[str, ...] = ()) -> list[dict]:
+def train_recipe(
+    scale: Scale, language: str, recipe: Recipe, corpus: Corpus | Mapping[str, Corpus], seed: int = 0, names: tuple[str, ...] = ()
+) -> list[dict]:
     """Every stage in order, or those of `names` alone, each from the model of the newest one before it that was trained.
 
-    Returns their manifests, in the main process only: one tells. Raises ValueError for a stage that the recipe does not have.
+    `corpus` is one for all stages, or one for each by name. Returns their manifests, in the main process only: one tells. Raises ValueError for a stage that the recipe does not have.
     """
     chosen = [stage.name for stage in (recipe.only(*names) if names else recipe).stages]
     manifests: list[dict] = []
@@ -252,7 +254,8 @@ def train_recipe(scale: Scale, language: str, recipe: Recipe, corpus: Corpus, se
     for stage in recipe.stages:
         model = stage_folder(scale, language, recipe, stage) / "model"
         if stage.name in chosen:
-            manifests.append(train_stage(scale, language, recipe, stage, corpus, seed, before=before))
+            data = corpus if isinstance(corpus, Corpus) else corpus[stage.name]
+            manifests.append(train_stage(scale, language, recipe, stage, data, seed, before=before))
         if (model / "config.json").exists():
             before = model
     return manifests if processes.is_main() else []
