@@ -5,7 +5,7 @@ import sys
 
 from utils import runs
 
-NAMES = ("translation", "training", "planner", "evaluation")
+NAMES = ("translation", "training", "planner", "evaluation", "review")
 
 
 def main(names: list[str]) -> int:

@@ -51,7 +51,7 @@ _PT_NUMERALS = _numerals(
 )
 # Words and spellings that one side of the Atlantic uses and the other does not; the gerund against "a" and the infinitive.
 _BR_MARKS = (
-    r"ônibus|trens?|celular(?:es)?|geladeiras?|banheiros?|vocês?|sorvetes?|xícaras?|café da manhã|gramados?|esportes?|esportiv[ao]s?|telas?"
+    r"ônibus|tre(?:m|ns)|celular(?:es)?|geladeiras?|banheiros?|vocês?|sorvetes?|xícaras?|café da manhã|gramados?|esportes?|esportiv[ao]s?|telas?"
     r"|caminhão|caminhões|pedestres?|ternos?|sucos?|açougue|garçom|garçons|abacaxis?|bondes?|usuários?|registros?|goleiros?|mouse|arquivos?"
     r"|planej\w+|bebês?|equipes?|contatos?|\w*[êô][mn][aeiou]\w*|est(?:á|ão|ava|avam) (?:\w+ )?\w+ndo"
 )

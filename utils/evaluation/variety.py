@@ -22,7 +22,7 @@ MARGIN = 0.03  # assumed: how much worse seeing may become, 3 points
 # Beside the marks of the language records: numbers, persons, and a singular that the records lack.
 MORE = {
     "pt-PT": r"dezasseis|dezassete|dezanove|connosco|vês|consegues|podes|estás|tens",
-    "pt-BR": r"dezesseis|dezessete|dezenove|conosco|trem",
+    "pt-BR": r"dezesseis|dezessete|dezenove|conosco",
 }
 # Words that only look like the gerund or the infinitive that the records' marks end in: "está no fundo", "está a mulher".
 NO_VERB = re.compile(r"\b(?:fundo|mundo|segundo|quando|redondo|profundo|lindo|bando|mulher|colher|mar|par|lugar|altar|bar|ar)$", re.IGNORECASE)
