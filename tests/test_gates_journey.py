@@ -103,7 +103,7 @@ def test_what_is_no_defect_but_must_be_said_becomes_a_remark(course):
         lambda made: made["cells"][-1].update(cell_type="code", source="1", execution_count=9, outputs=[]),
     )
     assert "01_architecture_taxonomy mudou depois desta execução" in remarks(1)
-    fact("headlines.json", vl_t5_raw=0.9)(course)
+    fact("headlines.json", **{"probe: VL-T5 as published, right": 0.9})(course)
     assert "LLaVA não acerta mais que VL-T5" in remarks(4)
     fact("corpus/report.json", marks={"pt-BR": 1, "pt-PT": 4})(course)
     assert "só 20 % são de pt-BR" in remarks(6)

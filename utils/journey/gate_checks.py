@@ -11,6 +11,9 @@ from utils.runs import UserError
 SEEDS = 3  # of each fusion, as the study trains them
 QUARANTINE = 0.05  # ours: of each file's rows; more, and the corpus is no longer the sample it was
 IN_LANGUAGE = 0.98  # ours: of the sentences long enough to tell
+PROBED = (  # name on the form, headline that notebook 02 keeps
+    ("VL-T5 sem ajuste", "probe: VL-T5 as published, right"), ("VL-T5 ajustado", "probe: VL-T5 tuned, right"), ("LLaVA", "probe: LLaVA tuned, right"),
+)  # fmt: skip
 FEW = 0.9  # ours: under this share of its variety's words, the form says so
 
 
@@ -84,7 +87,7 @@ def compared(asked: Asked) -> Found:
     """The probe's result: the shares that notebook 02 keeps are there and are shares."""
     path = asked.folder / "headlines.json"
     kept = read(path, asked.again)
-    shares = {name: kept.get(key) for name, key in (("VL-T5 sem ajuste", "vl_t5_raw"), ("VL-T5 ajustado", "vl_t5_tuned"), ("LLaVA", "llava"))}
+    shares = {name: kept.get(key) for name, key in PROBED}
     wrong = [name for name, share in shares.items() if not (isinstance(share, float | int) and math.isfinite(share) and 0 <= share <= 1)]
     if wrong:
         raise UserError(f"em {shown(path)} falta o resultado da sonda de {', '.join(wrong)}; {asked.again}")

@@ -59,8 +59,13 @@ def _headlines(folder: Path) -> str:
     path = folder / "headlines.json"
     if not path.exists():
         return ""
-    rows = "".join(f"<tr><td>{html.escape(k)}</td><td>{html.escape(str(v))}</td></tr>" for k, v in runs.read_json(path).items())
+    rows = "".join(f"<tr><td>{html.escape(k)}</td><td>{html.escape(_told(v))}</td></tr>" for k, v in runs.read_json(path).items())
     return f"<h2>Numbers</h2><table>{rows}</table>"
+
+
+def _told(value: object) -> str:
+    """A headline as text: a share is kept as a number, so that a gate can read it."""
+    return f"{100 * value:.0f} %" if isinstance(value, float) and 0 <= value <= 1 else str(value)
 
 
 def _figures(folder: Path) -> str:
@@ -83,7 +88,7 @@ def update_readme(folder: Path) -> Path:
     figure.write_bytes((folder / "figures" / "05_target.png").read_bytes())
     alt = (folder / "figures" / "05_target.txt").read_text(encoding="utf-8")
     minutes = sum(n["seconds"] for n in journey["notebooks"]) / 60
-    rows = "\n".join(f"| {name} | {value} |" for name, value in journey["headlines"].items())
+    rows = "\n".join(f"| {name} | {_told(value)} |" for name, value in journey["headlines"].items())
     readme = runs.ROOT / "README.md"
     text = readme.read_text(encoding="utf-8")
     head, rest = text[: text.index("\n", text.index(START)) + 1], text[text.index(END) :]
