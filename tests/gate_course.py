@@ -109,7 +109,10 @@ def whole_course() -> Path:
     taxonomy(folder)
     for place in ("vl_t5/pretrain", "vl_t5/tune", "llava"):
         done(folder / "probes" / place, language=CODE, history=FALLING)
-    runs.write_json(folder / "headlines.json", {f"probe: {name}, right": share for name, share in (("VL-T5 as published", 0.5), ("VL-T5 tuned", 0.4), ("LLaVA tuned", 0.8))})
+    runs.write_json(
+        folder / "headlines.json",
+        {f"probe: {name}, right": share for name, share in (("VL-T5 as published", 0.5), ("VL-T5 tuned", 0.4), ("LLaVA tuned", 0.8))},
+    )
     names = [path.stem for path in sorted(SOURCES.glob("*.ipynb"))]
     for name in names:
         executed(name, folder, PARAMETERS)

@@ -166,7 +166,7 @@ DEFECTS = [  # week, what is spoilt, the checks that must fail, words of the rea
      {"Caderno 02 executado"}, "ValueError: x"),
     (4, fact(f"probes/vl_t5/tune/{runs.MANIFEST}", history=SAME), {"Modelos da sonda aprenderam"}, "não caiu"),
     (4, fact(f"probes/llava/{runs.MANIFEST}", language="it"), {"Modelos da sonda aprenderam"}, "de outra execução"),
-    (4, fact("headlines.json", llava=float("nan")), {"Sonda medida"}, "da sonda de LLaVA"),
+    (4, fact("headlines.json", **{"probe: LLaVA tuned, right": float("nan")}), {"Sonda medida"}, "da sonda de LLaVA"),
     (4, fact("headlines.json", **{"probe: VL-T5 as published, right": 7}), {"Sonda medida"}, "VL-T5 sem ajuste"),
     (6, lost_row, {"Nenhuma linha perdida", "Arquivos intactos"}, "detail_23k.json"),
     (6, lost_in_silence, {"Nenhuma linha perdida"}, "a conta não fecha"),

@@ -42,7 +42,8 @@ def test_notebooks_run_in_order_with_their_parameters_and_skip_when_complete(sou
     assert journey.run_journey("tiny", "pt-BR", "llava-pt", ("a", "b")) == 0
     out = capsys.readouterr().out.splitlines()
     assert re.match(r"\[1/2\] a … ok, \d+ s$", out[0]) and re.match(r"\[2/2\] b … ok, \d+ s$", out[1])
-    assert out[2].startswith("2 of 2 notebooks ok in") and out[2].endswith("index.html")
+    assert out[2].startswith("semanas 1–3 Em análise"), "nothing of the weeks' work is there"
+    assert out[3].startswith("2 of 2 notebooks ok in") and out[3].endswith("index.html")
     page = (runs.outputs() / "tiny" / "pt-BR" / "notebooks" / "a.html").read_text()
     assert "tiny pt-BR llava-pt" in page
     assert journey.run_journey("tiny", "pt-BR", "llava-pt", ("a", "b")) == 0
