@@ -130,7 +130,9 @@ def test_every_python_command_of_the_readme_runs(command, playground, monkeypatc
 
 
 def served_until_it_is_stopped(arguments, folder):
-    server = subprocess.Popen([sys.executable, *arguments], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    # A shell's background job, as a CI may be, ignores Ctrl-C, and its children with it.
+    heard = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
+    server = subprocess.Popen([sys.executable, *arguments], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **heard)
     line = server.stdout.readline()
     server.send_signal(signal.SIGINT)
     _, errors = server.communicate(timeout=120)

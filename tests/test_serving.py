@@ -418,7 +418,9 @@ def test_what_cannot_be_served_ends_in_one_sentence(site, tmp_path):
 
 def test_ctrl_c_stops_it():
     code = f"from utils.serving.server import serve; serve({{'base': {str(SHIPPED)!r}}}, port=0)"
-    child = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    # A shell's background job, as a CI may be, ignores Ctrl-C, and its children with it.
+    heard = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
+    child = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **heard)
     try:
         first = child.stdout.readline()
         port = int(re.search(r"http://127\.0\.0\.1:(\d+)/", first)[1])
