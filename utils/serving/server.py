@@ -60,7 +60,7 @@ class Server(ThreadingHTTPServer):
     allow_reuse_address = os.name != "nt"  # Windows would let two programs share the port
 
     def __init__(self, host: str, port: int):
-        self.host, self.desk = host, None
+        self.host, self.desk, self.stopping = host, None, False
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         super().__init__((host, port), Handler)
 
@@ -69,7 +69,8 @@ class Server(ThreadingHTTPServer):
         self.server_name, self.server_port = self.host, self.server_address[1]
 
     def handle_error(self, request, client_address) -> None:
-        if not isinstance(sys.exception(), (ConnectionError, TimeoutError)):  # people close pages
+        people_left = isinstance(sys.exception(), (ConnectionError, TimeoutError))
+        if not (people_left or self.stopping):  # a connection that ends with the server is no fault of its own
             super().handle_error(request, client_address)
 
 
@@ -193,6 +194,7 @@ def serve(models: dict[str, Path], host: str = "127.0.0.1", port: int = 8000, la
             print("everyone who reaches this machine can ask; leave out --host to serve this machine alone", flush=True)
         server.serve_forever()
     except KeyboardInterrupt:
+        server.stopping = True
         print("stopped", flush=True)
     finally:
         server.server_close()
