@@ -5,7 +5,6 @@ Figures as printed in docs/results.md of semeval2025-task1/semeval2025-task1.git
 
 from dataclasses import dataclass
 
-from utils.evaluation.admire import DCG_RANDOM
 from utils.evaluation.intervals import wilson
 
 TEST_ITEMS, EXTENDED_ITEMS = 13, 55
@@ -73,8 +72,3 @@ def ranks_kept() -> dict:
     both = [team for team in PORTUGUESE if team.extended is not None]
     found = spearmanr([team.test for team in both], [team.extended for team in both])
     return {"teams": len(both), "correlation": float(found.statistic), "p": float(found.pvalue)}
-
-
-def beaten_by_chance() -> list[str]:
-    """Teams whose extended DCG lies below the mean of all 120 orders."""
-    return [team.name for team in PORTUGUESE if team.extended_dcg is not None and team.extended_dcg < DCG_RANDOM]
