@@ -33,7 +33,7 @@ def their_rows(rows: list[dict], images: Path) -> list[dict]:
     texts here.
     """
     from utils.corpus.conversations import IMAGE_TOKEN, turns_of
-    from utils.models.prompts import VICUNA_V1
+    from utils.models.prompt_formats import VICUNA_V1
 
     system = VICUNA_V1.start + VICUNA_V1.before_image.removesuffix(VICUNA_V1.next_turn)
     found = []

@@ -18,6 +18,7 @@ from utils.models.tiny import build_tiny
 from utils.runs import UserError
 from utils.scales import A100, TINY
 from utils.training import loop
+from utils.training.systems import AMALIA_VL
 
 V7, V13, NDINO, ONE, AMALIA, MT0, BLOOMZ = SHAPES
 BUILDS = {
@@ -262,6 +263,10 @@ def test_a_recipes_start_at_the_tiny_scale(tokenizer, monkeypatch):
     monkeypatch.setattr(load, "train_tokenizer", lambda: tokenizer)
     assert torch.equal(load_start(TINY, name=V13)[0].lm_head.weight, load_start(TINY)[0].lm_head.weight)  # the shipped base
     assert type(load_start(TINY, name=BLOOMZ)[0]).__name__ == "Blip2ForConditionalGeneration"
+    amalia, _ = load_start(TINY, name=AMALIA_VL.shape)  # SigLIP in full size; here the base's CLIP tower, so that it sees
+    assert type(amalia).__name__ == "LlavaNextForConditionalGeneration" and amalia.config.vision_config.model_type == "clip_vision_model"
+    sees = [next(value for name, value in one.state_dict().items() if "patch_embedding" in name) for one in (amalia, load_start(TINY)[0])]
+    assert torch.equal(*sees)
 
 
 def test_a_big_random_model_is_refused_before_it_is_built_when_there_is_no_gpu(monkeypatch):

@@ -130,7 +130,8 @@ def test_a_caption_says_what_the_picture_shows_and_a_section_says_more(language)
 
 
 def test_plain_prompts_learn_the_whole_text_and_nothing_else(wit, tokenizer):
-    from utils.models.prompts import IGNORE, PLAIN_NDINO
+    from utils.models.prompt_formats import PLAIN_NDINO
+    from utils.models.prompts import IGNORE
     from utils.training.data import packs_of
 
     (row,), _ = wit_rows(wit(wit_record()))

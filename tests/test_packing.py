@@ -6,7 +6,8 @@ import pytest
 import torch
 from transformers import LlavaConfig, LlavaForConditionalGeneration, Qwen2Config
 
-from utils.models.prompts import IGNORE, PLAIN, encode_prefix, encode_turns, image_id
+from utils.models.prompt_formats import PLAIN
+from utils.models.prompts import IGNORE, encode_prefix, encode_turns, image_id
 from utils.models.tiny import IMAGE_TOKENS, tiny_config
 from utils.training.data import PackCollator, mix, packs_of, schedule
 from utils.training.english_base import SceneStream

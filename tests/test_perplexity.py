@@ -10,7 +10,8 @@ from PIL import Image
 from utils.corpus.scenes.render import render
 from utils.corpus.scenes.world import scene_of
 from utils.evaluation.perplexity import answer_nll, summary
-from utils.models.prompts import IGNORE, PROMPTS, encode_prefix, encode_turns
+from utils.models.prompt_formats import PROMPTS
+from utils.models.prompts import IGNORE, encode_prefix, encode_turns
 from utils.models.small import small_blip2, small_next
 from utils.models.tiling import picture_inputs, picture_tokens
 from utils.runs import UserError

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 
 import pytest
 import torch
@@ -63,6 +64,19 @@ def test_the_loss_is_equation_7(stage, tokenizer, pairs, collate, tmp_path, monk
             margins.append(moved[0] - moved[1])
     assert max(abs(margin) for margin in margins) > 0.1
     assert loss.item() == pytest.approx(-logsigmoid(0.3 * torch.stack(margins)).mean().item(), abs=1e-5)
+
+
+def test_a_stage_may_also_learn_the_chosen_answers_themselves(tokenizer, pairs, collate, tmp_path):
+    stage, model = dataclasses.replace(FULL, chosen=0.5), build_tiny(tokenizer, seed=5)
+    trainer = preference_trainer(model, pairs, collate, stage, PLAN, tmp_path, Progress("x"))
+    with torch.no_grad():
+        batch = collate(pairs)
+        said = [
+            log_probability(model, collate, pair["chosen"], pair["chosen_learnt"], pixels)
+            for pair, pixels in zip(pairs, batch["pixel_values"][: len(pairs), None], strict=True)
+        ]
+        plain = -torch.stack(said).sum() / sum(sum(pair["chosen_learnt"]) for pair in pairs)  # a mean over tokens
+        assert trainer.compute_loss(model.eval(), batch).item() == pytest.approx(math.log(2) + 0.5 * plain.item(), abs=1e-4)  # no margin yet
 
 
 def test_training_prefers_the_chosen_answers_and_moves_only_the_tuned_parts(tokenizer, corpus, tmp_path):

@@ -10,7 +10,8 @@ from itertools import product
 
 import pytest
 
-from utils.models.prompts import IGNORE, PROMPTS, STAND_INS, encode_prefix, encode_question, encode_row, encode_turns, end_id, render_prompt
+from utils.models.prompt_formats import PROMPTS
+from utils.models.prompts import IGNORE, STAND_INS, encode_prefix, encode_question, encode_row, encode_turns, end_id, render_prompt
 from utils.runs import ROOT
 
 SNAPSHOT = ROOT / "tests" / "snapshots" / "prompts.json"
@@ -25,6 +26,7 @@ PICTURE = 2  # image tokens of the rows below
 
 # The whole of a two-turn row (the plain formats: of a caption), copied from the sources that prompts.py names.
 TEXTS = {
+    "mblip": "<image><image>What is this? It is a dog.</s>\nWhere is the dog? The dog is in the top left corner.</s>",
     "plain": "<s><image><image>It is a dog.\n",
     "plain_ndino": "<|begin_of_text|><image><image>It is a dog.<|end_of_text|>",
     "vicuna_v1": (
@@ -54,6 +56,7 @@ LEARNT = {
     "llama_3": "It is a dog.<|eot_id|>The dog is in the top left corner.<|eot_id|>",
     "chatml": "It is a dog.<|im_end|>The dog is in the top left corner.<|im_end|>",
     "chatml_direct": "It is a dog.<|im_end|>The dog is in the top left corner.<|im_end|>",
+    "mblip": " It is a dog.</s> The dog is in the top left corner.</s>",
 }  # fmt: skip
 
 LESSONS = [*TEXTS.values(), "\n\nuser\n\nassistant\n\nsystem\n\n", *(word for turn in TURNS for word in turn)] * 5
@@ -165,7 +168,8 @@ def test_generation_sees_the_ids_of_training_and_learns_to_end(prompt, kind, kin
     ids, labels = encode_turns(tokenizer, TURNS, prompt)
     assert ids[: len(asked)] == asked and labels[: len(asked)] == [IGNORE] * len(asked) and labels[len(asked)] != IGNORE
     assert labels.count(end) == 2 and labels[-1] == end == ids[-1]
-    assert ids.count(end) == (2 if prompt.name == "vicuna_v1" else 4), "a user's turn ends too, without loss"
+    roles = prompt.name not in ("vicuna_v1", "mblip")
+    assert ids.count(end) == (4 if roles else 2), "a user's turn ends too, without loss, where the format marks it"
 
 
 def test_generation_stops_where_answers_end(kinds):
@@ -173,7 +177,7 @@ def test_generation_stops_where_answers_end(kinds):
     found = {name: t.convert_ids_to_tokens(end_id(t, PROMPTS[name])) for name, t in ends.items()}
     assert found == {
         "plain": "<|endoftext|>", "plain_ndino": "<|end_of_text|>", "vicuna_v1": "<|endoftext|>",
-        "llama_3": "<|eot_id|>", "chatml": "<|im_end|>", "chatml_direct": "<|im_end|>",
+        "llama_3": "<|eot_id|>", "chatml": "<|im_end|>", "chatml_direct": "<|im_end|>", "mblip": "<|endoftext|>",
     }  # fmt: skip
     other = _qwen()
     other.add_tokens(["</s>"])

@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 
+from utils.models.prompt_formats import PROMPTS
 from utils.runs import UserError
 from utils.training.guesses import GUESSES, runnable
 from utils.training.recipes import ENGLISH_BASE, LLAVA_PT, PARTS, THESIS, Fact, Recipe, Stage, Tune, covers, fields_of, provenance, recipe
@@ -119,6 +120,7 @@ def test_mblips_numbers_are_its_readmes():
     assert (set(warmup.tune), warmup.max_steps, warmup.optional) == ({"projector"}, 8000, True)
     assert [s.name for s in MBLIP.stages] == ["warmup", "instruct"] and [s.name for s in MBLIP_BLOOMZ.stages] == ["instruct"]
     assert {row["status"] for row in provenance(MBLIP) if row["field"] == "stages.warmup.tune.projector.lr"} == {"assumed"}
+    assert {stage.prompt for one in (MBLIP, MBLIP_BLOOMZ) for stage in one.stages} == {"mblip"}
 
 
 def test_amalias_rates_are_unknown_and_not_invented():
@@ -134,7 +136,7 @@ def test_stages_speak_the_words_that_training_knows(one):
     assert len({s.name for s in one.stages}) == len(one.stages) and one.stages[0].objective != "preference"
     for stage in one.stages:
         assert set(stage.tune or ()) <= set(PARTS) and {t.how for t in (stage.tune or {}).values()} <= {"full", "lora"}
-        assert stage.prompt in ("plain", "vicuna_v1", "llama_3", "chatml", None) and stage.objective in ("lm", "words", "preference")
+        assert stage.prompt in (*PROMPTS, None) and stage.objective in ("lm", "words", "preference")
 
 
 def test_the_seven_models_are_stages_of_one_recipe_in_its_order():

@@ -18,7 +18,8 @@ from utils.corpus.scenes.render import render
 from utils.corpus.scenes.world import scene_of
 from utils.models.load import SHIPPED, load_folder
 from utils.models.pixels import to_pixels
-from utils.models.prompts import PROMPTS, encode_prefix, encode_turns
+from utils.models.prompt_formats import PROMPTS
+from utils.models.prompts import encode_prefix, encode_turns
 from utils.runs import ROOT, UserError
 from utils.serving.answer import ask
 from utils.serving.cards import write_cards

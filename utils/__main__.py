@@ -15,7 +15,7 @@ TASKS = (
 
 def _common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--scale", default="tiny", help="tiny, workshop or a100")
-    parser.add_argument("--language", default="pt-BR", help="pt-BR, pt-PT or it")
+    parser.add_argument("--language", default="pt-BR", help="pt-BR, pt-PT, it or es")
     parser.add_argument("--recipe", default="llava-pt")
 
 
@@ -35,7 +35,7 @@ def _rehearse(commands) -> None:
 
 def _studies(commands) -> None:
     add = commands.add_parser("study", help="train, score and compare the taxonomy's five fusions (hours of one core; goes on where it stopped)")
-    add.add_argument("--language", default="pt-BR", help="pt-BR, pt-PT or it")
+    add.add_argument("--language", default="pt-BR", help="pt-BR, pt-PT, it or es")
     add.add_argument("--workers", type=int, default=2, help="processes of one thread each")
     add.add_argument("--install", action="store_true", help="copy the result to data/taxonomy")
     add = commands.add_parser(
@@ -44,13 +44,17 @@ def _studies(commands) -> None:
     add.add_argument("--language", default="pt-BR", help="pt-BR or pt-PT")
     add.add_argument("--workers", type=int, default=2, help="processes of one thread each")
     add.add_argument("--install", action="store_true", help="copy the result to data/translation_harm")
+    add = commands.add_parser("seven", help="train LLaVA-NDiNO's seven models and compare (an hour of one core; goes on where it stopped)")
+    add.add_argument("--language", help="one language; Italian and Brazilian Portuguese without it")
+    add.add_argument("--seeds", type=int, default=3, help="how many seeds")
+    add.add_argument("--install", action="store_true", help="copy the result to data/ndino")
 
 
 def _evaluate(commands) -> None:
     add = commands.add_parser("evaluate", help="score a model on a task")
     add.add_argument("--model", type=Path, required=True)
     add.add_argument("--task", default="scenes", choices=TASKS, metavar="TASK", help="%(choices)s")
-    add.add_argument("--language", default="pt-BR", help="that of the questions: pt-BR, pt-PT, it or en")
+    add.add_argument("--language", default="pt-BR", help="that of the questions: pt-BR, pt-PT, it, es or en")
     add.add_argument("--scale", default="tiny", help="the machine and number format: tiny (CPU), workshop or a100")
     add.add_argument("--questions", type=int, default=40, help="scenes: questions of each type")
     add.add_argument("--data", help="the published set: a file, a folder, or hub")
@@ -63,7 +67,7 @@ def _evaluate(commands) -> None:
     add.add_argument("gold", type=Path, help=".json, .jsonl, .tsv or a gzip of one: ours, GQA's, LXMERT's, POPE's, AdMIRe's")
     add.add_argument("predictions", metavar="PRED", type=Path, help="one prediction for every id of the gold")
     add.add_argument("second", metavar="PRED2", type=Path, nargs="?", help="another model's, on the same items")
-    add.add_argument("--language", default="pt-BR", help="that of the gold answers: pt-BR, pt-PT, it or en")
+    add.add_argument("--language", default="pt-BR", help="that of the gold answers: pt-BR, pt-PT, it, es or en")
     add.add_argument("--strict", action="store_true", help="plain string equality as the headline; both are always told")
     add.add_argument("--json", action="store_true")
 
@@ -113,7 +117,8 @@ def _parser() -> argparse.ArgumentParser:
     _studies(commands)
     commands.add_parser("readme", help="write the last tiny pt-BR journey's numbers into README.md")
     add = commands.add_parser("base", help="rebuild the English base from nothing (about 50 minutes)")
-    add.add_argument("--install", action="store_true", help="copy the result to data/base")
+    add.add_argument("--blip2", action="store_true", help="mBLIP's start instead, which needs the base (about 40 minutes)")
+    add.add_argument("--install", action="store_true", help="copy the result to data/base, or data/blip2")
     add = commands.add_parser("ask", help="one answer about one picture")
     add.add_argument("picture", type=Path)
     add.add_argument("question")

@@ -149,9 +149,9 @@ def readme(options: argparse.Namespace) -> int:
 
 
 def base(options: argparse.Namespace) -> int:
-    from utils.journey.base import make_base
+    from utils.journey.base import make_base, make_blip2
 
-    return make_base(install=options.install)
+    return (make_blip2 if options.blip2 else make_base)(install=options.install)
 
 
 def study(options: argparse.Namespace) -> int:
@@ -176,6 +176,18 @@ def harm(options: argparse.Namespace) -> int:
         print(told(found, "machine", "gold", wording))
     if options.install:
         print(f"written to {install(options.language)}")
+    return 0
+
+
+def seven(options: argparse.Namespace) -> int:
+    from utils.evaluation.seven import answer
+    from utils.journey.seven import LANGUAGES, install
+    from utils.journey.seven import seven as run
+
+    found = run((options.language,) if options.language else LANGUAGES, range(options.seeds))
+    print("\n".join(sentence for language in found["languages"] for sentence in answer(found, language)))
+    if options.install:
+        print(f"written to {install(found)}")
     return 0
 
 

@@ -9,7 +9,8 @@ class Language:
 
     `engine_codes` names it for each translation engine; `prompt_name` is how a prompt names it; `manglings` are the
     ways in which translators are known to break `<image>`; `function_words` tell the language of a short answer;
-    `numerals` are the small numbers as words; `marks` is a pattern for words that only this variety uses.
+    `numerals` are the small numbers as words; `marks` is a pattern for words that only this variety uses. `word_list` names the
+    file of the picture world's words in `utils/corpus/scenes`: a further language needs this record and that file, no code.
     """
 
     code: str
@@ -26,6 +27,7 @@ class Language:
     equal: tuple[str, ...]
     numerals: dict[str, tuple[str, ...]]
     marks: str = ""
+    word_list: str = ""
 
 
 def _numerals(names: str) -> dict[str, tuple[str, ...]]:
@@ -93,7 +95,22 @@ ITALIAN = Language(
     numerals=_numerals("zero|nessun|nessuno|nessuna un|uno|una|un' due|entrambi|entrambe tre quattro cinque sei sette otto nove dieci undici dodici"),
 )  # fmt: skip
 
-LANGUAGES = {language.code: language for language in (PORTUGUESE_BR, PORTUGUESE_PT, ITALIAN)}
+SPANISH = Language(
+    code="es", name="Español", prompt_name="Spanish",
+    engine_codes={"googletrans": "es", "nllb": "spa_Latn", "madlad": "es"},
+    yes=("sí", "si"), no=("no",), short_answer="Responde a la pregunta con una sola palabra o frase.",
+    manglings=("<imagen>", "<Imagen>", "<IMAGEN>", "< imagen >", "-imagen>", "<imágenes>", "&lt;imagen&gt;", "<imagen", "imagen>"),
+    decimal=",", spelling="es_ES",
+    function_words=frozenset(
+        "el la los las lo es son está están hay no sí un una unos unas y de del en que más menos cosa cosas esquina fondo tarjeta "
+        "superior inferior izquierda derecha encima debajo sobre así su mismo número cada uno".split()
+    ),
+    equal=("mismo número", "misma cantidad", "mismo", "misma", "igual", "iguales", "tantos", "tantas"),
+    numerals=_numerals("cero|ningún|ninguno|ninguna uno|un|una dos|ambos|ambas|par tres cuatro cinco seis siete ocho nueve diez once doce"),
+    word_list="spanish",
+)  # fmt: skip
+
+LANGUAGES = {language.code: language for language in (PORTUGUESE_BR, PORTUGUESE_PT, ITALIAN, SPANISH)}
 ALL = {ENGLISH.code: ENGLISH, **LANGUAGES}
 
 

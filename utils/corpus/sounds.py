@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from PIL import Image
 
+from utils.corpus.scenes.lists import LISTS
+
 RATE = 8000  # samples a second
 SECONDS = 1.6
 WINDOW, SIDE = 256, 96  # samples under one spectrum; rows and columns of the spectrogram, as large as a picture of the picture world
@@ -90,10 +92,16 @@ def spectrogram(sound: Sound) -> Image.Image:
 
 
 def asks_of(sound: Sound, language: str) -> list[tuple[str, str, str]]:
-    """(type, question, answer) of every question that a melody allows; one tone has no direction."""
-    words = WORDS.get(language, WORDS.get(language.split("-")[0]))
+    """(type, question, answer) of every question that a melody allows; one tone has no direction.
+
+    A word list that has no words for sounds is asked in English.
+    """
+    if language in LISTS:
+        words = LISTS[language].sounds or WORDS["en"]
+    else:
+        words = WORDS.get(language, WORDS.get(language.split("-")[0]))
     if words is None:
-        raise ValueError(f"sounds have no questions in {language!r}; there are: en, it, pt-BR, pt-PT")
+        raise ValueError(f"sounds have no questions in {language!r}; there are: {', '.join(('en', 'it', 'pt-BR', 'pt-PT', *LISTS))}")
     which = {
         "how_many": len(sound.tones) - 1,
         "direction": DIRECTIONS.index(sound.direction),

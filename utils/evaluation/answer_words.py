@@ -1,10 +1,16 @@
 """What an answer's words mean, one record per language: numbers, articles, contractions, verdicts, option phrases, plurals.
 
 Hand-made. Entries are written with their accents and folded where they are used. Lists of phrases are parted by "|",
-lists of words by spaces, pairs by "=".
+lists of words by spaces, pairs by "=". A language that is given as a word list gets its record from that list (`from_list`).
 """
 
+import unicodedata
 from dataclasses import dataclass, replace
+
+from utils.corpus.scenes.lists import LISTS
+from utils.corpus.scenes.word_list import WordList
+from utils.corpus.scenes.words import COLOURS, KINDS
+from utils.languages import ALL
 
 
 @dataclass(frozen=True)
@@ -199,4 +205,35 @@ ITALIAN = Words(
     accented="papà casinò metà però",
 )  # fmt: skip
 
-WORDS = {words.code: words for words in (ENGLISH, PORTUGUESE_BR, PORTUGUESE_PT, ITALIAN)}
+
+def _plain(text: str) -> str:
+    """Without accents, as the tables of a language compare."""
+    return "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
+
+
+def from_list(words: WordList) -> Words:
+    """The record of a language that is given as a word list: its articles, numbers, nouns and colours, and what `words.matching` says.
+
+    What no list says is left out: phrases for "I do not know", bounds ("at least"), other plurals than those of its nouns.
+    """
+    record, nouns, code = ALL[words.code], [kind.words[words.code] for kind in KINDS], words.code
+    ones = record.numerals["1"]
+    verbs = "|".join(dict.fromkeys((words.answers["naming"].partition("{")[0].strip().lower(), *words.there)))
+    articles = {form.strip() for forms in words.articles.values() for form in forms.values() if " " not in form.strip()}
+    made = {
+        "numbers": {forms[0]: int(value) for value, forms in record.numerals.items()} | dict.fromkeys(ones, 1), "tens": {},
+        "short": record.short_answer, "option": words.letter or ENGLISH.option, "joiner": "", "thousands": "," if record.decimal == "." else ".",
+        "articles": " ".join(sorted(articles - {*ones, *record.numerals["0"]})), "one": " ".join(ones), "contractions": "", "prepositions": "",
+        "optional": "", "yes": "|".join(record.yes), "no": "|".join(record.no), "unsure": "", "either": "", "both": words.joined.strip(),
+        "answer_leads": verbs, "leads": verbs, "tails": "", "option_nouns": ENGLISH.option_nouns, "option_tails": ENGLISH.option_tails, "functions": "",
+        "zero": "|".join(record.numerals["0"][1:]), "negations": " ".join(record.no), "bounds": "", "groups": "", "plurals": "s=",
+        "pairs": " ".join(f"{_plain(w.plural)}={_plain(w.singular)}" for w in nouns if w.plural != w.singular and " " not in w.plural + w.singular),
+        "agreeing": tuple(
+            tuple(dict.fromkeys((w.singular, words.feminine.get(colour.key, w.singular), w.plural)))
+            for colour in COLOURS for w in (colour.words[code],)
+        ),
+    }  # fmt: skip
+    return Words(code=code, **(made | words.matching))
+
+
+WORDS = {words.code: words for words in (ENGLISH, PORTUGUESE_BR, PORTUGUESE_PT, ITALIAN, *map(from_list, LISTS.values()))}

@@ -3,7 +3,8 @@
 import torch
 from PIL import Image
 
-from utils.models.prompts import PROMPTS, PromptFormat, encode_prefix, encode_question, end_id
+from utils.models.prompt_formats import PROMPTS, PromptFormat
+from utils.models.prompts import encode_prefix, encode_question, end_id
 from utils.models.tiling import picture_inputs, picture_tokens
 
 

@@ -146,6 +146,7 @@ def export(task: Task, folder: Path, language: str = "pt-BR", dataset_path: str 
         raise UserError(f"{task.name} has no known name on the hub; give dataset_path, a folder or a name")
     folder = Path(folder)
     copied = ["utils.evaluation.tasks", "utils.evaluation.measures"] + ["utils.evaluation.captions"] * (task.metric == "captions")
+    copied += [f"utils.corpus.scenes.{record.word_list}" for record in ALL.values() if record.word_list]  # named by the record, not imported
     for module in sorted(needed(copied)):
         target = folder / PACKAGE / Path(*module.split(".")[1:])
         source = ROOT / Path(*module.split("."))

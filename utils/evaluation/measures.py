@@ -101,8 +101,9 @@ def item_scores(metric: str, kind: str, said: str, gold: Sequence[str], language
 
 
 def said_in(answer: str, language: str) -> str | None:
-    """The language of an answer among English, Portuguese (in the variety asked in) and Italian; None when nothing decides."""
-    return answer_language(answer, ("en", language if language.startswith("pt") else "pt-BR", "it"))
+    """The language of an answer among English, Portuguese (in the variety asked in), Italian and that asked in; None when nothing decides."""
+    among = ("en", language if language.startswith("pt") else "pt-BR", "it", language)
+    return answer_language(answer, tuple(dict.fromkeys(among)))
 
 
 def languages(answers: Iterable[str], language: str) -> dict[str, int]:

@@ -87,7 +87,7 @@ def answer_nll(
     """
     import torch
 
-    from utils.models.prompts import PROMPTS
+    from utils.models.prompt_formats import PROMPTS
 
     if model.config.text_config.is_encoder_decoder:
         raise UserError(f"answers are scored by models that read picture and answer in one sequence, and {type(model).__name__} has an encoder here")

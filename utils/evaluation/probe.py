@@ -11,6 +11,7 @@ from PIL import Image
 
 from utils.corpus.scenes.asks import CONVERSATION, WORDINGS, Ask, truth
 from utils.corpus.scenes.grammar import LANGUAGES, say
+from utils.corpus.scenes.lists import LISTS
 from utils.corpus.scenes.render import render
 from utils.corpus.scenes.world import THESIS_PICTURES, Scene, single
 from utils.evaluation.intervals import wilson
@@ -26,6 +27,7 @@ THESIS_PROMPTS = {
     "pt-BR": {"description": "Descreva a imagem.", "listing": "O que há na imagem?"},
     "pt-PT": {"description": "Descreva a imagem.", "listing": "O que há na imagem?"},
     "it": {"description": "Descrivi l'immagine.", "listing": "Che cosa c'è nell'immagine?"},
+    **{code: {"description": words.questions["description"][1], "listing": words.questions["listing"][2]} for code, words in LISTS.items()},
 }
 CHANGES = ("prefix", "targets and length", "architecture, size and start")  # what each step of `gap` changes
 

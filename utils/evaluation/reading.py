@@ -10,6 +10,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
+from utils.corpus.scenes.lists import LISTS
 from utils.corpus.scenes.words import CATEGORIES, COLOURS, KINDS, NUMBERS
 from utils.evaluation.answer_tables import without_long_runs
 from utils.languages import ALL
@@ -21,6 +22,7 @@ ROWS = {  # the two words of a place, as they occur in answers
         "left": ("esquerdo", "esquerda"), "right": ("direito", "direita"),
     },
     "it": {"top": ("in alto",), "bottom": ("in basso",), "left": ("sinistra", "sinistro"), "right": ("destra", "destro")},
+    **{code: words.sides for code, words in LISTS.items()},
 }  # fmt: skip
 
 
@@ -47,7 +49,7 @@ def _phrase(text: str) -> tuple[str, ...]:
     return tuple(tokens(text))
 
 
-@functools.lru_cache(maxsize=8)
+@functools.lru_cache(maxsize=32)
 def lexicon(code: str) -> dict[tuple[str, ...], tuple[str, object]]:
     """Phrase (folded words) -> (sort, value) for one language; both Portuguese varieties take each other's words."""
     codes = ("pt-BR", "pt-PT") if code.startswith("pt") else (code,)
@@ -63,7 +65,9 @@ def lexicon(code: str) -> dict[tuple[str, ...], tuple[str, object]]:
         # "No" is also a number word in English ("no dog") and a contraction in Portuguese ("no canto"):
         # a verdict counts only at the start of an answer, see `read`.
         entries |= {_phrase(phrase): ("equal", True) for phrase in record.equal}
-    for side, forms in ROWS[code[:2]].items():
+        if language in LISTS:
+            entries |= {_phrase(form): ("colour", key) for key, form in LISTS[language].feminine.items()}
+    for side, forms in ROWS.get(code, ROWS.get(code[:2], {})).items():
         entries |= {_phrase(form): ("side", side) for form in forms}
     if code.startswith("pt"):
         entries.pop(_phrase("no"), None)
@@ -130,7 +134,7 @@ def answer_language(text: str, candidates: tuple[str, ...]) -> str | None:
     return winners[0] if best and len(winners) == 1 else None
 
 
-@functools.lru_cache(maxsize=8)
+@functools.lru_cache(maxsize=32)
 def _vocabulary(code: str) -> frozenset[str]:
     words = {word for phrase in lexicon(code) for word in phrase}
     return frozenset(words | {fold(word) for word in (*ALL[code].function_words, *ALL[code].yes, *ALL[code].no)})

@@ -69,14 +69,15 @@ def questions(split: str, per_type: int, types: tuple[str, ...] = TYPES, seed: i
 
 
 def ask_all(
-    model, tokenizer, asks: list[Ask], language: str, style: str = "openmoji", shown: list[Scene] | None = None, wording: list[str] | None = None
-) -> list[Answer]:
+    model, tokenizer, asks: list[Ask], language: str, style: str = "openmoji", shown: list[Scene] | None = None, wording: list[str] | None = None,
+    max_new_tokens: int = 96,
+) -> list[Answer]:  # fmt: skip
     """Put every question in `language` to the model; `shown` replaces the pictures (to test whether it sees), `wording` the questions."""
     said = [say(ask, language) for ask in asks]
     if wording:
         said = [(question, gold) for question, (_, gold) in zip(wording, said, strict=True)]
     pictures = [render(scene, style) for scene in (shown or [ask.scene for ask in asks])]
-    replies = answer_all(model, tokenizer, pictures, [question for question, _ in said])
+    replies = answer_all(model, tokenizer, pictures, [question for question, _ in said], max_new_tokens=max_new_tokens)
     results = []
     for ask, (question, gold), reply in zip(asks, said, replies, strict=True):
         verdict = judge(reply, ask.type, truth(ask), language)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from utils.corpus.scenes.lists import LISTS
 from utils.evaluation import task_files
 from utils.evaluation.matching import suffix
 from utils.runs import UserError
@@ -16,10 +17,12 @@ ASK = {  # what a row without a question of its own is asked; the captions' word
     "caption": {
         "pt-BR": "Apresente uma legenda de uma frase para a imagem fornecida.", "pt-PT": "Apresenta uma legenda de uma frase para a imagem fornecida.",
         "it": "Fornisci una didascalia di una frase per l'immagine data.", "en": "Provide a one-sentence caption for the provided image.",
+        **{code: words.caption for code, words in LISTS.items() if words.caption},
     },
     "exam": {
         "pt-BR": "Responda à questão que está na imagem.", "pt-PT": "Responde à questão que está na imagem.",
         "it": "Rispondi alla domanda nell'immagine.", "en": "Answer the question in the image.",
+        **{code: words.exam for code, words in LISTS.items() if words.exam},
     },
 }  # fmt: skip
 
@@ -196,5 +199,7 @@ def rows(of: Task, source: str | Path, part: str = "") -> Iterator[Row]:
 
 def prompt(of: Task, row: Row, language: str) -> str:
     """What is asked: the row's question (or the task's), and on a new line the sentence that asks for a short answer or a letter."""
-    asked = row.question or ASK[of.asks][language]
+    asked = row.question or ASK[of.asks].get(language)
+    if not asked:
+        raise UserError(f"{of.name} asks nothing in {language!r}; add `{of.asks}` to the language's word list (utils/corpus/scenes)")
     return f"{asked}\n{suffix(language, of.suffix).strip()}" if of.suffix else asked

@@ -15,6 +15,7 @@ from utils.corpus.conversations import IMAGE_TOKEN, read_rows
 from utils.corpus.scenes.asks import TYPES, Ask
 from utils.corpus.scenes.grammar import say
 from utils.corpus.scenes.instruct import PARTS, draw_rows
+from utils.corpus.scenes.lists import LISTS
 from utils.corpus.scenes.words import CATEGORIES, COLOURS, KINDS, NUMBERS
 from utils.evaluation.reading import Mark, answer_language, counted, fold, read, tokens, values
 from utils.runs import MANIFEST, UserError, read_json
@@ -35,7 +36,8 @@ _DETERMINERS = {  # gender and number -> words, folded; what stands right before
         "mp": "i gli dei degli nei negli ai agli quanti questi", "fp": "le delle nelle alle quante queste", " p": "due tre quattro cinque sei",
     },
 }  # fmt: skip
-_BACKS = {"pt": ("cartao", "fundo"), "it": ("cartoncino", "sfondo")}  # all that has a colour here: masculine nouns
+# All that has a colour here: masculine nouns. Of a word list's language only its own card is known, and nobody checks what agrees with it.
+_BACKS = {"pt": ("cartao", "fundo"), "it": ("cartoncino", "sfondo"), **{code[:2]: (fold(words.card),) for code, words in LISTS.items() if words.card}}
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,7 @@ def _spelled(text: str, language: str) -> str:
 
 def _backs(text: str, language: str) -> list[str]:
     """Whether card or background is named: no mark tells, and a question that loses its card asks for another colour."""
-    return [word for word in tokens(text) if word in _BACKS[language[:2]]]
+    return [word for word in tokens(text) if word in _BACKS.get(language[:2], ())]
 
 
 def _numbers(marks: Sequence[Mark]) -> tuple:
@@ -162,6 +164,8 @@ def disagreements(text: str, language: str) -> list[str]:
         genders, numbers = _nouns(language).get(noun, (set(), set()))
         if said and genders and ((said[0] != " " and said[0] not in genders) or said[1] not in numbers):
             found.append(f"{before} {noun}")
+    if language in LISTS:
+        return found
     feminine = {fold(c.words[language].singular)[:-1] + "a" for c in COLOURS if fold(c.words[language].singular).endswith("o")}
     for at, word in enumerate(words):
         if word in feminine and any(noun in words[max(0, at - 2) : at] for noun in _BACKS[language[:2]]):
@@ -171,6 +175,9 @@ def disagreements(text: str, language: str) -> list[str]:
 
 @functools.lru_cache(maxsize=4)
 def _forms(language: str) -> dict[str, str]:
+    if language in LISTS:  # its articles stand before a singular noun
+        told = [(form.strip(), f"{gender[0]}s") for forms in LISTS[language].articles.values() for gender, form in forms.items() if gender]
+        return {fold(word): form for word, form in told if " " not in word and [w for w, _ in told].count(word) == 1}
     return {word: form for form, listed in _DETERMINERS[language[:2]].items() for word in listed.split()}
 
 

@@ -1,4 +1,4 @@
-"""`make base`: rebuild the English base, score it, compare it with the shipped one."""
+"""`make base`: rebuild the English base, score it, compare it with the shipped one; `base --blip2`: the same for mBLIP's start."""
 
 import shutil
 import sys
@@ -62,3 +62,33 @@ def _install(model: Path, scores: dict) -> None:
             "sha256": {p.name: runs.file_hash(p) for p in sorted(SHIPPED.glob("*")) if p.name != runs.MANIFEST},
         },
     )  # fmt: skip
+
+
+def make_blip2(install: bool = False) -> int:
+    """Build mBLIP's start in `outputs/blip2`, score it, print the scores beside the shipped ones; returns 0."""
+    from utils.models import blip2_start
+    from utils.training.blip2_base import PLANS, build_blip2, write_english
+
+    folder = build_blip2(runs.output_folder("blip2"))
+    english = evaluate(write_english(folder, folder / "english"), "en", folder / "scores", QUESTIONS)["table"]
+    scores = {row["type"]: round(row["share"], 4) for row in english}
+    shipped = blip2_start.SHIPPED / runs.MANIFEST
+    before = runs.read_json(shipped)["scores"] if shipped.exists() else {}
+    for name, share in scores.items():
+        print(f"{name:12} {share:6.1%}" + (f"  shipped {before[name]:6.1%}" if name in before else ""))
+    if not install:
+        return 0
+    shipped.parent.mkdir(parents=True, exist_ok=True)
+    for path in folder.glob("*.safetensors"):
+        shutil.copy(path, shipped.parent / path.name)
+    runs.write_json(
+        shipped,
+        {
+            "what": "tiny BLIP-2: tower, Q-Former and projection in English (eyes), and two language models that read ten languages, half precision",
+            "command": "python -m utils base --blip2 --install", "seeds": {name: plan.seed for name, plan in PLANS.items()},
+            "steps": {name: plan.steps for name, plan in PLANS.items()}, "questions_of_each_type": QUESTIONS, "scores": scores,
+            "weights_saw_pictures_with": ["en"], "versions": runs.versions(),
+            "sha256": {p.name: runs.file_hash(p) for p in sorted(shipped.parent.glob("*.safetensors"))},
+        },
+    )  # fmt: skip
+    return 0

@@ -12,7 +12,9 @@ import time
 from pathlib import Path
 
 
-def _end_with(parent: int) -> None:
+def end_with(parent: int) -> None:
+    """End this process when its parent, of this id, has ended."""
+
     def watch() -> None:
         while os.getppid() == parent:
             time.sleep(1)
@@ -26,7 +28,7 @@ def main(source: str, target: str, parameters: str, cell_timeout: str) -> int:
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
     from papermill.exceptions import PapermillExecutionError
 
-    _end_with(os.getppid())
+    end_with(os.getppid())
     try:
         papermill.execute_notebook(
             source, target, json.loads(parameters), kernel_name="python3", progress_bar=False, cwd=str(Path(source).parent),

@@ -19,6 +19,7 @@ from utils.training.recipes import LLAVA_PT
 from utils.training.stages import Corpus, stage_folder, train_stage
 
 ASKED_IN = {"two steps": 2}  # questions that a ranking takes; one for the others
+SPOKEN = "pt-BR"  # the course's own items and their training rows, whatever language the model was tuned for
 STEPS = 240  # of each training, or the scale's own where it has fewer
 
 
@@ -49,10 +50,10 @@ def teach(scale: Scale, language: str, kind: str, file: Path, start: Path) -> Pa
     return stage_folder(scale, language, recipe, stage) / "model"
 
 
-def ask_all_sets(kind: str, model: Path, scale: Scale, folder: Path, sets: dict[str, list[Item]], language: str) -> dict[str, dict]:
-    """Set -> the result of `score_a`, for a model in a folder, asked as its kind of training was."""
+def ask_all_sets(kind: str, model: Path, scale: Scale, folder: Path, sets: dict[str, list[Item]]) -> dict[str, dict]:
+    """Set -> the result of `score_a`, for a model in a folder, asked as its kind of training was: in Portuguese, as the sentences are."""
     loaded = load_model(model, scale)
-    return {name: asked(*loaded, folder / "images", items, language, ASKED_IN.get(kind, 1)) for name, items in sets.items()}
+    return {name: asked(*loaded, folder / "images", items, SPOKEN, ASKED_IN.get(kind, 1)) for name, items in sets.items()}
 
 
 def gallery(folder: Path, names: dict[str, dict[str, str]], compounds: Sequence[str]) -> str:

@@ -1,6 +1,7 @@
 """What every notebook begins with: the three parameters made records, a folder, and small HTML tables."""
 
 import html
+import os
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from utils import runs
 from utils.languages import Language, language
 from utils.scales import Scale, scale
 from utils.training.recipes import Recipe, recipe
+from utils.translation.engines.bergamot import PAIRS
 
 
 @dataclass(frozen=True)
@@ -21,13 +23,35 @@ class Course:
     recipe: Recipe
     folder: Path
 
+    @property
+    def gold(self) -> bool:
+        """Whether gold text stands in for a translation: the corpus's report says so, or will where there is none yet."""
+        try:
+            return runs.read_json(self.folder / "corpus" / "report.json").get("engine") == "gold"
+        except runs.UserError:
+            return self.scale.weights == "data" and self.language.code not in PAIRS and not os.environ.get("ENGINE")
+
+    @property
+    def mark(self) -> str:
+        """What every figure's title ends with where gold text stands in for a translation."""
+        return " · gold text" if self.gold else ""
+
     def title(self, text: str) -> str:
         """A figure's title with recipe, scale and language, and a word where gold text stands in for translation."""
-        try:
-            gold = runs.read_json(self.folder / "corpus" / "report.json").get("engine") == "gold"
-        except runs.UserError:
-            gold = False
-        return f"{text}\n{self.recipe.name} · {self.scale.name} · {self.language.code}{' · gold text' if gold else ''}"
+        return f"{text}\n{self.recipe.name} · {self.scale.name} · {self.language.code}{self.mark}"
+
+    def told(self) -> str:
+        """What a reader must know when the language is another than the one the notebooks are written about; "" for pt-BR."""
+        code, name = self.language.code, self.language.prompt_name
+        if code == "pt-BR":
+            return ""
+        said = f"LANGUAGE is {code}: where the text says Portuguese of what is trained or asked here, read {name}."
+        said += " The thesis, and results that travel with the course, stay in Brazilian Portuguese and say so."
+        if self.gold:
+            said += f" The offline engine does not translate into {name}: the picture world's gold text is used, and every figure says so."
+        elif code == "pt-PT" and not os.environ.get("ENGINE"):
+            said += " The offline engine's Portuguese is mostly Brazilian, and the model learns it: notebook 03 counts the variety."
+        return said
 
     def note(self, **numbers: object) -> None:
         """Keep headline numbers for the journey's report."""
@@ -45,14 +69,17 @@ def course_recipe(name: str) -> Recipe:
 
 
 def begin(scale_name: str, language_code: str, recipe_name: str) -> Course:
-    """The course for a notebook's parameters; raises ValueError or UserError with one sentence."""
+    """The course for a notebook's parameters, what its language changes printed; raises ValueError or UserError with one sentence."""
     warnings.filterwarnings("ignore", category=FutureWarning)
     from transformers.utils import logging
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     size = scale(scale_name)
-    return Course(size, language(language_code), course_recipe(recipe_name), runs.output_folder(size.name, language_code))
+    course = Course(size, language(language_code), course_recipe(recipe_name), runs.output_folder(size.name, language_code))
+    if course.told():
+        print(course.told())
+    return course
 
 
 def table(rows: Sequence[dict], caption: str):

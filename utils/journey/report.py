@@ -39,6 +39,9 @@ def write_report(folder: Path, parameters: dict, results: list[dict]) -> Path:
         parts.append(
             "<p>Everything here was made at the <b>tiny</b> scale: real models, made small. It shows how things work, not how good a big model is.</p>"
         )
+    corpus = folder / "corpus" / "report.json"
+    if corpus.exists() and runs.read_json(corpus).get("engine") == "gold":
+        parts.append("<p>No translator was used: the texts in this language are the picture world's <b>gold text</b>, and every figure says so.</p>")
     parts += [_notebooks(results), _headlines(folder), _figures(folder)]
     parts.append("<p>Artwork: OpenMoji, CC BY-SA 4.0. Offline translation: Firefox Translations models, Mozilla.</p>")
     target = folder / "index.html"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from utils import runs
 from utils.journey.gates import gate, line_of_gates
-from utils.journey.notebook import course_recipe
+from utils.journey.notebook import Course, course_recipe
 from utils.journey.report import to_html, write_report
 from utils.languages import language
 from utils.runs import UserError
@@ -17,7 +17,7 @@ from utils.scales import scale
 
 NOTEBOOKS = (
     "00_start_here", "01_architecture_taxonomy", "02_vlt5_and_llava", "03_dataset_translation", "04_recipes_and_memory", "05_llava_finetuning",
-    "06_qualitative_review", "07_evaluation", "08_idioms_semeval", "10_share_your_model",
+    "06_qualitative_review", "07_evaluation", "08_idioms_semeval", "09_other_systems", "10_share_your_model",
 )  # fmt: skip
 SOURCES = runs.ROOT / "notebooks"
 CELL_TIMEOUT = {"tiny": 1800}  # seconds; other scales: a day
@@ -74,6 +74,8 @@ def run_journey(scale_name: str, language_code: str, recipe_name: str, notebooks
     parameters = {"SCALE": scale_name, "LANGUAGE": target.code, "RECIPE": chosen.name}
     started, results = time.monotonic(), []
     with runs.lock(folder):
+        if told := Course(size, target, chosen, folder).told():
+            print(told)
         for number, name in enumerate(notebooks, start=1):
             print(f"[{number}/{len(notebooks)}] {name} … ", end="", flush=True)
             result = _run_one(name, folder, parameters, scale_name)

@@ -43,15 +43,15 @@ def translate_corpus(scale: Scale, language: str) -> dict:
     The environment variable ENGINE names another engine than the offline one (`NAME` or `NAME:MODEL`). A language without
     an offline engine takes the picture world's gold text, and the report says "gold".
     """
-    language_record(language)
+    name = language_record(language).prompt_name
     english, out = english_corpus(scale), translated_folder(scale, language)
     files = [english / name for name in FILES if (english / name).exists()]
     engine = os.environ.get("ENGINE") or ("bergamot" if language in OFFLINE else "")
     if engine:
         return translate_files(files, out, language, engine)
     if scale.weights != "data":
-        raise UserError(f"no offline engine translates into {language}; name another with ENGINE=, for instance ENGINE=ctranslate2:FOLDER")
-    print(f"no offline engine translates into {language}: the picture world's gold text is used, and every figure says so")
+        raise UserError(f"the offline engine does not translate into {name}; name another with ENGINE=, for instance ENGINE=ctranslate2:FOLDER")
+    print(f"the offline engine does not translate into {name}: the picture world's gold text is used, and every figure says so")
     counts = {}
     for source in files:
         rows = (english / "gold" / language / source.name).read_text(encoding="utf-8")

@@ -1,5 +1,7 @@
-"""The other systems at a scale: each stage of a recipe with data of its own, made from the picture world."""
+"""The four systems at a scale: each stage with data of its own, made from the picture world, and trained on one budget."""
 
+import dataclasses
+import random
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -7,13 +9,46 @@ from utils import runs
 from utils.corpus.conversations import read_rows, write_rows
 from utils.corpus.multilingual.files import ROWS, write_mix
 from utils.corpus.multilingual.mix import LANGUAGES
+from utils.corpus.ndino import pages
 from utils.corpus.ndino.mix import build
 from utils.corpus.preferences import FILE, write_pairs
+from utils.corpus.scenes.instruct import picture_scene
 from utils.journey.steps import prepare_corpus
 from utils.languages import language as language_record
 from utils.scales import Scale
-from utils.training.recipes import Recipe
-from utils.training.stages import Corpus
+from utils.training.recipes import Recipe, recipe
+from utils.training.stages import Corpus, stage_folder, train_recipe
+
+FOUR = ("llava-pt", "llava-ndino", "amalia-vl", "mblip")
+BUDGET = 0.5  # of the scale's steps, for all stages of a system together; a scale without a cap trains each recipe as it is
+# How a system's steps fall to its stages: ours, for no source has a budget this small. The first names a projector or a language, the
+# later ones teach to answer.
+SPLIT = {
+    "llava-pt": {"instruct": 1.0},
+    "llava-ndino": {"align": 0.1, "adapt": 0.25, "short": 0.4, "long": 0.25},
+    "amalia-vl": {"align": 0.1, "instruct": 0.6, "prefer": 0.3},
+    "mblip": {"warmup": 0.2, "instruct": 0.8},
+}
+
+
+def steps_of(name: str, scale: Scale) -> dict[str, int]:
+    """Stage -> steps of a system on the common budget; empty where the scale sets no cap."""
+    return {stage: max(1, round(share * BUDGET * scale.steps)) for stage, share in SPLIT[name].items()} if scale.steps else {}
+
+
+def system_recipe(name: str) -> Recipe:
+    """A system's recipe under a name of its own, so that its stages lie beside those of longer runs: `systems/<name>`."""
+    return dataclasses.replace(recipe(name), name=f"systems/{name}")
+
+
+def train_system(name: str, scale: Scale, language: str, seed: int = 0) -> tuple[list[dict], Path]:
+    """Train one of FOUR on the common budget; returns its stages' manifests and the model's folder. What is done is skipped.
+
+    Raises UserError where its data is published and not made here.
+    """
+    chosen, plain = system_recipe(name), recipe(name)
+    manifests = train_recipe(scale, language, chosen, stage_data(plain, scale, language), seed, steps=steps_of(name, scale))
+    return manifests, stage_folder(scale, language, chosen, chosen.stages[-1]) / "model"
 
 
 def stage_data(recipe: Recipe, scale: Scale, language: str) -> Mapping[str, Corpus]:
@@ -42,27 +77,41 @@ def _ndino(scale: Scale, language: str, folder: Path) -> dict[str, Corpus]:
 
 def _amalia(scale: Scale, language: str, folder: Path) -> dict[str, Corpus]:
     """Captions in English and in the language, half each (assumed); the translated corpus with English; preference pairs."""
-    made = build(scale, language, folder / "captions")
-    english = read_rows(made["align"][0])
-    own = {row["image"]: row for row in read_rows(made["adapt"][0])}
-    captions = [own.get(row["image"], row) if at % 2 else row for at, row in enumerate(english)]
+    corpus = prepare_corpus(scale, language)
+    captions = [
+        pages.world_row(picture_scene(index, 0), f"{index + 1:012d}", language if index % 2 else "en", "captions") for index in range(scale.pictures)
+    ]
     write_rows(folder / "captions.json", captions)
     write_pairs(folder / "pairs", scale.pictures, language)
     return {
-        "align": Corpus((folder / "captions.json",), (), folder / "captions" / "images"),
-        "instruct": prepare_corpus(scale, language),
+        "align": Corpus((folder / "captions.json",), (), corpus.images),
+        "instruct": corpus,
         "prefer": Corpus((folder / "pairs" / FILE,), (), folder / "pairs" / "images"),
     }
 
 
 def _mblip(scale: Scale, language: str, folder: Path) -> dict[str, Corpus]:
-    """One language an example, the target among them; English stands in the mix already, so no replay is added to it."""
+    """Captions for the warm-up; for instruction the mix, one language an example, beside LLaVA's conversations in English and translated.
+
+    As many rows of either, and the conversations half in English: assumed. English stands in both already, so no replay is added.
+    Pictures lie in two folders: rows name them from the scale's folder.
+    """
     chosen = LANGUAGES if language in LANGUAGES or language == "pt-PT" else (*LANGUAGES, language)
     write_mix(folder / "mix", scale.pictures, chosen)
-    rows = read_rows(folder / "mix" / ROWS)
-    write_rows(folder / "captions.json", [row for row in rows if row["type"] == "caption"])
-    images = folder / "mix" / "images"
-    return {"warmup": Corpus((folder / "captions.json",), (), images), "instruct": Corpus((folder / "mix" / ROWS,), (), images)}
+    corpus, root = prepare_corpus(scale, language), runs.outputs() / scale.name
+    mix = _placed(read_rows(folder / "mix" / ROWS), folder / "mix" / "images", root)
+    told: list[dict] = []
+    for files in (corpus.translated, corpus.english):
+        rows = _placed([row for path in files for row in read_rows(path)], corpus.images, root)
+        told += random.Random(f"mblip/{language}").sample(rows, k=min(len(rows), len(mix) // 2))
+    write_rows(folder / "captions.json", [row for row in mix if row["type"] == "caption"])
+    write_rows(folder / "instruct.json", mix + told)
+    return {stage: Corpus((folder / f"{name}.json",), (), root) for stage, name in (("warmup", "captions"), ("instruct", "instruct"))}
+
+
+def _placed(rows: list[dict], images: Path, root: Path) -> list[dict]:
+    """Rows whose pictures are named from `root`."""
+    return [row | {"image": (images.relative_to(root) / row["image"]).as_posix()} for row in rows]
 
 
 _DATA = {"llava-ndino": _ndino, "amalia-vl": _amalia, "mblip": _mblip}

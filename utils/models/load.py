@@ -10,6 +10,8 @@ from transformers import AutoTokenizer, PreTrainedModel
 from transformers.utils import logging
 
 from utils.corpus.conversations import IMAGE_TOKEN
+from utils.models.blip2_start import SHIPPED as BLIP2
+from utils.models.blip2_start import blip2_start
 from utils.models.shapes import SHAPES, empty, shape, start_blip2, true_shape
 from utils.models.small import next_from_llava, small_like
 from utils.models.tokenizer import train_tokenizer
@@ -128,7 +130,8 @@ def load_start(scale: Scale, weights: str | None = None, name: str | None = None
     """The model a recipe starts from at a scale. `weights` (or the environment variable WEIGHTS) may say "random".
 
     `name` is the recipe's own start (a hub id in models/shapes.py); without it, the scale's LLaVA. At the tiny scale a
-    LLaVA-1.5 is the shipped base, a LLaVA-NeXT with its tower takes that one's weights, and every other is small with random ones.
+    LLaVA-1.5 is the shipped base, a LLaVA-NeXT takes that one's weights, a BLIP-2 those of data/blip2, and every other is small with random
+    ones. The base's CLIP tower stands in for a SigLIP one too: no SigLIP of this size exists that has seen anything.
     """
     weights = weights or os.environ.get("WEIGHTS") or "hub"
     if weights not in ("hub", "random"):
@@ -136,9 +139,14 @@ def load_start(scale: Scale, weights: str | None = None, name: str | None = None
     if scale.weights == "data":
         if name is None or shape(name).cls == "LlavaForConditionalGeneration":
             return load_folder(SHIPPED)
-        if shape(name).cls == "LlavaNextForConditionalGeneration" and true_shape(name).vision_config.model_type == "clip_vision_model":
+        if shape(name).cls == "LlavaNextForConditionalGeneration":
             llava, tokenizer = load_folder(SHIPPED)
             return next_from_llava(llava, tokenizer).eval(), tokenizer
+        logging.disable_progress_bar()
+        if shape(name).cls == "Blip2ForConditionalGeneration":
+            tokenizer = AutoTokenizer.from_pretrained(SHIPPED, local_files_only=True)
+            with torch.random.fork_rng():
+                return blip2_start(true_shape(name).text_config.model_type, tokenizer).eval(), tokenizer
         return open_model(name, "tiny", getattr(torch, scale.dtype))
     lacking = scale.device == "cuda" and not torch.cuda.is_available()
     if weights == "random" and lacking:  # said before a big model fills the memory
@@ -147,6 +155,12 @@ def load_start(scale: Scale, weights: str | None = None, name: str | None = None
     if lacking:
         raise UserError(_no_gpu(scale))
     return opened
+
+
+def start_files(name: str) -> list[Path]:
+    """The shipped files that the tiny scale's start of this name ("" for a LLaVA) is made of."""
+    blip2 = bool(name) and shape(name).cls == "Blip2ForConditionalGeneration"
+    return sorted((BLIP2 if blip2 else SHIPPED).glob("*.safetensors"))
 
 
 def _no_gpu(scale: Scale) -> str:

@@ -22,6 +22,7 @@ import re
 from dataclasses import dataclass
 
 from utils.corpus.conversations import IMAGE_TOKEN
+from utils.models.prompt_formats import VICUNA_V1, PromptFormat
 
 IGNORE = -100  # label of tokens without loss, as in PyTorch's cross entropy
 
@@ -33,86 +34,6 @@ STAND_INS = {
 }  # fmt: skip
 _OWN = ("<s>", "</s>")
 _MARKERS = re.compile("(" + "|".join(map(re.escape, STAND_INS)) + ")")
-
-
-@dataclass(frozen=True)
-class PromptFormat:
-    """A conversation format: the text before the picture, around each question and after each answer.
-
-    `start` comes first of all; `end` closes each answer and is learnt. With `asks` false there are no questions: a
-    row is one caption, and what the human said is left out.
-    """
-
-    name: str
-    before_image: str
-    after_image: str
-    after_question: str
-    before_answer: str
-    next_turn: str
-    start: str = "<s>"
-    end: str = "</s>"
-    asks: bool = True
-
-
-VICUNA_V1 = PromptFormat(  # haotian-liu/LLaVA llava/conversation.py, conv_vicuna_v1
-    name="vicuna_v1",
-    before_image=(
-        "A chat between a curious user and an artificial intelligence assistant. "
-        "The assistant gives helpful, detailed, and polite answers to the user's questions. USER: "
-    ),
-    after_image="\n",
-    after_question=" ASSISTANT:",
-    before_answer=" ",
-    next_turn="USER: ",
-)
-
-PLAIN = PromptFormat(  # the same file, conv_llava_plain: stage 1; a line break is the only end
-    name="plain", before_image="", after_image="", after_question="", before_answer="", next_turn="", end="\n", asks=False
-)
-
-PLAIN_NDINO = PromptFormat(  # LLaVA-NDiNO, Listing 1: pre-training in Italian
-    name="plain_ndino", before_image="", after_image="", after_question="", before_answer="", next_turn="",
-    start="<|begin_of_text|>", end="<|end_of_text|>", asks=False,
-)  # fmt: skip
-
-LLAMA_3 = PromptFormat(  # LLaVA-NDiNO, Listing 2: Llama 3's chat without a system prompt
-    name="llama_3",
-    before_image="<|start_header_id|>user<|end_header_id|>\n\n",
-    after_image="\n",
-    after_question="<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n",
-    before_answer="",
-    next_turn="<|start_header_id|>user<|end_header_id|>\n\n",
-    start="<|begin_of_text|>",
-    end="<|eot_id|>",
-)
-
-# LLaVA-VL/LLaVA-NeXT llava/train/train.py, preprocess_qwen (OneVision). The line break after an answer's end opens the
-# next turn here, so that nothing follows the last end token. No start token: Qwen's tokenizers have none.
-CHATML = PromptFormat(
-    name="chatml",
-    before_image="<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\n",
-    after_image="\n",
-    after_question="<|im_end|>\n<|im_start|>assistant\n",
-    before_answer="",
-    next_turn="\n<|im_start|>user\n",
-    start="",
-    end="<|im_end|>",
-)
-
-# haotian-liu/LLaVA llava/conversation.py, conv_chatml_direct: no line break between messages. That it goes without a
-# start token is assumed: there the tokenizer decides.
-CHATML_DIRECT = PromptFormat(
-    name="chatml_direct",
-    before_image="<|im_start|>system\nAnswer the questions.<|im_end|><|im_start|>user\n",
-    after_image="\n",
-    after_question="<|im_end|><|im_start|>assistant\n",
-    before_answer="",
-    next_turn="<|im_start|>user\n",
-    start="",
-    end="<|im_end|>",
-)
-
-PROMPTS = {prompt.name: prompt for prompt in (PLAIN, PLAIN_NDINO, VICUNA_V1, LLAMA_3, CHATML, CHATML_DIRECT)}
 
 
 @dataclass(frozen=True)
@@ -238,7 +159,7 @@ def _asked(tokenizer, question: str, n: int, prompt: PromptFormat) -> list[int]:
         return []
     question = _clean(tokenizer, question, "question", n, prompt)
     parts = [*(_parts(prompt.next_turn) if n > 1 else []), (question, False), *_parts(prompt.after_question)]
-    before = tokenizer.convert_ids_to_tokens(end_id(tokenizer, prompt)) if n > 1 else prompt.after_image
+    before = tokenizer.convert_ids_to_tokens(end_id(tokenizer, prompt)) if n > 1 else prompt.after_image or IMAGE_TOKEN
     return _encode(tokenizer, parts, before)
 
 

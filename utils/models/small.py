@@ -5,8 +5,8 @@ from utils.models.shapes import shape, start_blip2, true_shape, untie_head
 from utils.models.tiny import IMAGE_SIZE, IMAGE_TOKENS, PATCH, build_tiny, tiny_config
 from utils.runs import UserError
 
-QUERIES = 8
-LANGUAGE_MODELS = ("mt5", "bloom", "opt")
+QUERIES = 12  # a third of the tiny LLaVA's 36 picture tokens
+LANGUAGE_MODELS = ("mt5", "bloom", "opt", "llama")
 
 
 def small_grids() -> list[list[int]]:
@@ -108,7 +108,9 @@ def _language_config(tokenizer, kind: str):
             dropout_rate=0.0, decoder_start_token_id=tokenizer.pad_token_id, **ids,
         )  # fmt: skip
     if kind == "bloom":
-        return BloomConfig(vocab_size=size, hidden_size=128, n_layer=2, n_head=4, **ids)
+        return BloomConfig(vocab_size=size, hidden_size=128, n_layer=4, n_head=4, **ids)
+    if kind == "llama":
+        return tiny_config(tokenizer).text_config
     return OPTConfig(
         vocab_size=size, hidden_size=128, word_embed_proj_dim=128, ffn_dim=512, num_hidden_layers=2, num_attention_heads=4,
         max_position_embeddings=1024, dropout=0.0, **ids,
@@ -116,17 +118,23 @@ def _language_config(tokenizer, kind: str):
 
 
 def small_blip2(tokenizer, language: str = "mt5", seed: int = 0):
-    """A small BLIP-2, the class that mBLIP is opened with: EVA-class tower, Q-Former with 8 queries, "mt5", "bloom" or "opt"; from `seed`."""
+    """A small BLIP-2, the class that mBLIP is opened with: EVA-class tower, Q-Former with 12 queries, a language model; from `seed`.
+
+    `language` is "mt5", "bloom", "opt", or "llama": the tiny LLaVA's. Tower and patches are as wide as the tiny LLaVA's; with three
+    layers in the Q-Former each of them looks at the picture, in BLIP-2 (arXiv 2301.12597) every second of twelve does.
+    """
     import torch
     from transformers import Blip2Config, Blip2ForConditionalGeneration, Blip2QFormerConfig, Blip2VisionConfig
 
     vision = Blip2VisionConfig(
         hidden_size=128, intermediate_size=512, num_hidden_layers=4, num_attention_heads=4, image_size=IMAGE_SIZE, patch_size=PATCH,
+        hidden_act="quick_gelu", layer_norm_eps=1e-5,  # as the tiny CLIP, whose weights it can take
         initializer_range=0.02,  # the class's 1e-10 waits for trained weights: a tower that starts so sees nothing
     )  # fmt: skip
     qformer = Blip2QFormerConfig(
-        hidden_size=96, num_hidden_layers=2, num_attention_heads=4, intermediate_size=192, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0
-    )
+        hidden_size=128, num_hidden_layers=3, num_attention_heads=4, intermediate_size=256, encoder_hidden_size=128, cross_attention_frequency=1,
+        hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0,
+    )  # fmt: skip
     config = Blip2Config(
         vision_config=vision, qformer_config=qformer, text_config=_language_config(tokenizer, language), num_query_tokens=QUERIES,
         image_token_index=tokenizer.convert_tokens_to_ids(IMAGE_TOKEN),

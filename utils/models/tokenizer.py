@@ -7,7 +7,7 @@ from utils.corpus.conversations import IMAGE_TOKEN
 from utils.corpus.scenes.asks import TYPES, possible
 from utils.corpus.scenes.grammar import say
 from utils.corpus.scenes.world import scene_of
-from utils.models.prompts import VICUNA_V1
+from utils.models.prompt_formats import VICUNA_V1
 
 VOCABULARY = 1000
 SPECIALS = ("<unk>", "<s>", "</s>", "<pad>", IMAGE_TOKEN)

@@ -93,7 +93,7 @@ def _opened(folder: Path, dtype: str):
 
 def _form(config):
     """The prompt format that the model was trained with here; vicuna_v1 for others, as in evaluation/generate.py."""
-    from utils.models.prompts import PROMPTS
+    from utils.models.prompt_formats import PROMPTS
 
     return PROMPTS[getattr(config, "prompt", "vicuna_v1")]
 

@@ -69,7 +69,8 @@ def answer(loaded: Loaded, picture, question: str) -> str:
     """The model's answer about a PIL picture; raises UserError for an empty question, or one with a control token of the model."""
     from utils.corpus.conversations import IMAGE_TOKEN
     from utils.evaluation.generate import answer_all
-    from utils.models.prompts import PROMPTS, encode_question
+    from utils.models.prompt_formats import PROMPTS
+    from utils.models.prompts import encode_question
 
     question = question.replace(IMAGE_TOKEN, " ").strip()  # the picture stands before every question anyway
     if not question:

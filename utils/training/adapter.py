@@ -16,7 +16,7 @@ LOOSE = "beside_adapter.safetensors"
 # The linear layers of each language model's blocks, anchored at the language model: a bare "q_proj" would also hit CLIP. LLaMA
 # and its like have seven (haotian-liu/LLaVA llava/train/train.py, find_all_linear_names); T5 and BLOOM as in gregor-ge/mBLIP.
 LORA_TARGETS = (
-    r".*language_model\.(layers\.\d+\.(self_attn\.(q|k|v|o)_proj|mlp\.(gate|up|down)_proj)"
+    r".*language_model\.(?:model\.)?(layers\.\d+\.(self_attn\.(q|k|v|o)_proj|mlp\.(gate|up|down)_proj)"
     r"|(encoder|decoder)\.block\.\d+\.layer\.\d+\.(SelfAttention|EncDecAttention|DenseReluDense)\.(q|k|v|o|wi_0|wi_1|wo)"
     r"|transformer\.h\.\d+\.(self_attention|mlp)\.(query_key_value|dense|dense_h_to_4h|dense_4h_to_h))"
 )

@@ -8,7 +8,8 @@ from pathlib import Path
 import torch
 
 from utils.corpus.conversations import turns_of
-from utils.models.prompts import VICUNA_V1, PromptFormat, encode_row
+from utils.models.prompt_formats import VICUNA_V1, PromptFormat
+from utils.models.prompts import encode_row
 from utils.runs import UserError
 from utils.training.features import joined, picture_of
 from utils.training.packing import Pack, bundle, lay_out, split_long

@@ -82,10 +82,10 @@ def fill_pack(tokenizer, scene: Scene, rng: random.Random, budget: int = BUDGET,
 
 
 class SceneStream(torch.utils.data.Dataset):
-    """`size` training pictures with English questions; item i is the same on every run with the same seed."""
+    """`size` training pictures with `budget` tokens of English questions each; item i is the same on every run with the same seed."""
 
-    def __init__(self, tokenizer, size: int, seed: int):
-        self.tokenizer, self.size, self.seed = tokenizer, size, seed
+    def __init__(self, tokenizer, size: int, seed: int, budget: int = BUDGET):
+        self.tokenizer, self.size, self.seed, self.budget = tokenizer, size, seed, budget
 
     def __len__(self) -> int:
         return self.size
@@ -93,7 +93,10 @@ class SceneStream(torch.utils.data.Dataset):
     def __getitem__(self, index: int) -> dict:
         scene = scene_of("train", index, self.seed)
         rng = random.Random(f"asks/{self.seed}/{index}")
-        return {"packs": [Pack(str(index), fill_pack(self.tokenizer, scene, rng))], "pictures": [{"pixels": to_pixels(render(scene))[None]}]}
+        return {
+            "packs": [Pack(str(index), fill_pack(self.tokenizer, scene, rng, self.budget))],
+            "pictures": [{"pixels": to_pixels(render(scene))[None]}],
+        }
 
 
 class CountingStream(SceneStream):

@@ -6,7 +6,8 @@ from pathlib import Path
 import torch
 
 from utils.corpus.images import inside, load_picture
-from utils.models.prompts import VICUNA_V1, PromptFormat, encode_prefix
+from utils.models.prompt_formats import VICUNA_V1, PromptFormat
+from utils.models.prompts import encode_prefix
 from utils.models.tiling import picture_inputs, picture_tokens, tiling_of
 
 CACHE_LIMIT = 2 << 30  # bytes of tower features kept in memory; more are computed again at each step
@@ -42,9 +43,9 @@ def picture_of(config, images: Path, name: str) -> dict[str, torch.Tensor]:
 
 
 def joined(pictures: list[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
-    """Pictures of a batch one after another: `pixel_values` or `features` (views, …), and for tiles `views` (pictures,) and `image_sizes`."""
-    what = "features" if "features" in pictures[0] else "pixels"
-    batch = {"features" if what == "features" else "pixel_values": torch.cat([one[what] for one in pictures])}
+    """Pictures of a batch one after another: `pixel_values`, `features` (views, …) or told `words`, and for tiles `views` (pictures,) and `image_sizes`."""
+    what = next(name for name in ("features", "words", "pixels") if name in pictures[0])
+    batch = {"pixel_values" if what == "pixels" else what: torch.cat([one[what] for one in pictures])}
     if "image_sizes" in pictures[0]:
         batch["views"] = torch.tensor([len(one[what]) for one in pictures])
         batch["image_sizes"] = torch.cat([one["image_sizes"] for one in pictures])

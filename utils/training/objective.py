@@ -7,7 +7,7 @@ import torch
 from torch.nn.functional import cross_entropy, log_softmax
 
 from utils.training.features import image_embeddings, plain_model
-from utils.training.querying import is_queried, queried_loss
+from utils.training.querying import is_queried, queried_loss, query_embeddings
 from utils.training.spans import read_spans, span_attention
 
 
@@ -34,14 +34,15 @@ def language_loss(model, batch: dict) -> torch.Tensor:
 
 
 def words_loss(model, batch: dict) -> torch.Tensor:
-    """Pull each projected patch to the embeddings of the words for what it shows.
+    """Pull each projected patch, or each query's output, to the embeddings of the words for what it shows.
 
-    `words` (batch, image tokens, vocabulary) holds the wanted distribution over words. This stands in for LLaVA's
+    `words` (batch, image tokens or queries, vocabulary) holds the wanted distribution over words. This stands in for LLaVA's
     caption alignment stage (arXiv 2304.08485, section 4.2) at a size where captions alone teach nothing:
     the same parts meet, the projector and the word embeddings, and the tower has no pre-training to keep.
     """
-    llava = plain_model(model)
-    logits = image_embeddings(model, batch) @ llava.lm_head.weight.T
+    pictures = {name: value for name, value in batch.items() if name != "words"}
+    shown = query_embeddings(model, pictures) if is_queried(model) else image_embeddings(model, pictures)
+    logits = shown @ plain_model(model).get_output_embeddings().weight.T
     return -(batch["words"] * log_softmax(logits.float(), dim=-1)).sum(-1).mean()
 
 

@@ -13,7 +13,8 @@ from pathlib import Path
 import torch
 
 from utils.corpus.conversations import turns_of
-from utils.models.prompts import IGNORE, VICUNA_V1, PromptFormat, encode_turns
+from utils.models.prompt_formats import VICUNA_V1, PromptFormat
+from utils.models.prompts import IGNORE, encode_turns
 from utils.training.adapter import free_loose, freeze_absent, lora_config, ready
 from utils.training.features import picture_of
 from utils.training.loop import Plan, StageMethods, trainer_options
@@ -96,6 +97,8 @@ def preference_trainer(model, pairs: list[dict], collate: PairCollator, stage: S
         reference = copy.deepcopy(model).requires_grad_(False)
         freeze_absent(model, stage.tune)
     options = trainer_options(folder, stage, plan) | {"gradient_checkpointing": None, "max_length": None, "beta": stage.beta or BETA}
+    if stage.chosen:  # DPO alone may make both answers less likely, and neither is said any more
+        options |= {"loss_type": ["sigmoid", "sft"], "loss_weights": [1.0, stage.chosen]}
     trainer = PreferenceTrainer(
         model=model, ref_model=reference, args=DPOConfig(**options), train_dataset=Dataset.from_list(pairs), data_collator=collate,
         processing_class=collate.tokenizer, callbacks=[progress], peft_config=config,

@@ -69,6 +69,20 @@ class QueryCollator:
         }  # fmt: skip
 
 
+def query_embeddings(model, batch: dict) -> torch.Tensor:
+    """(pictures, queries, text width): what the language model is shown, from `pixel_values`, cached `features`, or told `words`.
+
+    `words` (pictures, queries, vocabulary) are shares of words: a language model that reads their embeddings learns without eyes.
+    """
+    blip = plain_model(model)
+    if "words" in batch:
+        return batch["words"] @ blip.get_input_embeddings().weight
+    features = batch["features"] if "features" in batch else tower_features(model, batch["pixel_values"])
+    queries = blip.query_tokens.expand(len(features), -1, -1)
+    seen = blip.qformer(query_embeds=queries, encoder_hidden_states=features.to(queries.dtype)).last_hidden_state
+    return blip.language_projection(seen.to(blip.language_projection.weight.dtype))
+
+
 def queried_loss(model, batch: dict) -> torch.Tensor:
     """Mean cross entropy over learnt tokens, as `Blip2ForConditionalGeneration.forward(labels=…)` on the same rows.
 
@@ -77,12 +91,9 @@ def queried_loss(model, batch: dict) -> torch.Tensor:
     if not len(batch["asked"]):
         raise ValueError("no token of this batch carries loss; check that the rows have answers")
     blip, ids = plain_model(model), batch["input_ids"]
-    features = batch["features"] if "features" in batch else tower_features(model, batch["pixel_values"])
-    queries = blip.query_tokens.expand(len(features), -1, -1)
-    seen = blip.qformer(query_embeds=queries, encoder_hidden_states=features.to(queries.dtype)).last_hidden_state
     language = blip.language_model
     embeddings = language.get_input_embeddings()(ids)
-    shown = blip.language_projection(seen.to(embeddings.dtype))[batch["of"]]
+    shown = query_embeddings(model, batch)[batch["of"]]
     embeddings = embeddings.masked_scatter((ids == blip.config.image_token_index)[..., None], shown.to(embeddings.dtype))
     inputs = {"inputs_embeds": embeddings, "attention_mask": batch["attention_mask"]}
     if "decoder_ids" in batch:

@@ -26,7 +26,8 @@ class Tune:
 class Stage:
     """One stage. A part absent from `tune` is frozen; `tune` None: not known what learns.
 
-    `objective` is "lm" or "words" (see training/objective.py), or "preference": DPO (arXiv 2305.18290) with its `beta`.
+    `objective` is "lm" or "words" (see training/objective.py), or "preference": DPO (arXiv 2305.18290) with its `beta`,
+    beside it, weighted by `chosen`, the plain loss of the chosen answers.
     `prompt` is plain, vicuna_v1, llama_3 or chatml. `max_steps`, where given, replaces `epochs`, and `warmup_steps`
     replaces `warmup` (a share of the steps). `rows`, `batch` (rows a step over all GPUs) and `cost` are as its source
     tells them. None: not known.
@@ -49,6 +50,7 @@ class Stage:
     max_steps: int | None = None
     warmup_steps: int | None = None
     beta: float | None = None
+    chosen: float | None = None
     cost: str | None = None
     optional: bool = False
 
@@ -122,11 +124,11 @@ def _tune_values(tune: Mapping[str, Tune] | None) -> dict[str, object]:
 
 def _stage_values(stage: Stage) -> dict[str, object]:
     values = {f.name: getattr(stage, f.name) for f in dataclasses.fields(stage) if f.name not in ("name", "tune")}
-    # Of two ways to say one thing, only the one in use is a field; beta has a meaning in DPO alone.
+    # Of two ways to say one thing, only the one in use is a field; beta and chosen have a meaning in DPO alone.
     del values["epochs" if stage.max_steps is not None else "max_steps"]
     del values["warmup" if stage.warmup_steps is not None else "warmup_steps"]
     if stage.objective != "preference":
-        del values["beta"]
+        del values["beta"], values["chosen"]
     return values | _tune_values(stage.tune)
 
 

@@ -18,7 +18,8 @@ from utils.corpus.scenes.grammar import say
 from utils.corpus.scenes.instruct import picture_scene
 from utils.corpus.scenes.render import render
 from utils.models.pixels import to_pixels
-from utils.models.prompts import IGNORE, VICUNA_V1, PromptFormat, encode_turns
+from utils.models.prompt_formats import VICUNA_V1, PromptFormat
+from utils.models.prompts import IGNORE, encode_turns
 from utils.training.packing import Pack
 from utils.training.planner import PICTURES
 

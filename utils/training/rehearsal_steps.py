@@ -12,7 +12,8 @@ from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArgu
 
 from utils import runs
 from utils.models.load import image_size, image_tokens, load_start
-from utils.models.prompts import IGNORE, PROMPTS, encode_prefix, image_id
+from utils.models.prompt_formats import PROMPTS
+from utils.models.prompts import IGNORE, encode_prefix, image_id
 from utils.scales import Scale
 from utils.training import data, features, planner
 from utils.training.adapter import adapt, peft_forward

@@ -16,7 +16,8 @@ from utils import runs
 from utils.corpus.conversations import read_rows
 from utils.models import load
 from utils.models.load import load_model, load_start
-from utils.models.prompts import PROMPTS, image_id
+from utils.models.prompt_formats import PROMPTS
+from utils.models.prompts import image_id
 from utils.scales import Scale
 from utils.training import processes
 from utils.training.adapter import adapt, merged, merged_from
@@ -27,6 +28,7 @@ from utils.training.packing import pack_length
 from utils.training.preference import PairCollator, pair_of
 from utils.training.querying import QueryCollator, is_queried
 from utils.training.recipes import Recipe, Stage
+from utils.training.small_rates import at_size
 from utils.training.vocabulary import align_vocabulary, parallel_texts, untrained_pieces
 
 
@@ -71,7 +73,7 @@ def _inputs(recipe: Recipe, stage: Stage, scale: Scale, corpus: Corpus, seed: in
     if before:
         start = [runs.file_hash(path) for path in sorted(before.glob("*.safetensors"))]
     else:
-        start = runs.file_hash(load.SHIPPED / "model.safetensors") if scale.weights == "data" else scale.weights
+        start = " ".join(runs.file_hash(path) for path in load.start_files(recipe.shape)) if scale.weights == "data" else scale.weights
     return runs.text_hash(dataclasses.asdict(stage), dataclasses.asdict(scale), files, start, recipe.shape, seed, steps, os.environ.get("WEIGHTS"))
 
 
@@ -141,7 +143,11 @@ def _room(model, stage: Stage) -> int:
 
 def _pairs(scale: Scale, stage: Stage, corpus: Corpus, model, tokenizer, seed: int, steps: int | None) -> tuple:
     """(data, collator, plan, counts) of a preference stage; a pair takes a row of the scale's."""
-    form = PROMPTS[stage.prompt]
+    form, learnt = PROMPTS[stage.prompt], getattr(model.config, "prompt", stage.prompt)
+    if learnt != stage.prompt:  # a model that must learn a format from pairs forgets what it saw
+        raise runs.UserError(
+            f"stage {stage.name} asks in the format {stage.prompt}, and its start model learnt {learnt}; start it from the stage before, or give both one prompt"
+        )
     collate = PairCollator(prefixes(tokenizer, model.config, corpus.images, form), tokenizer, corpus.images, model.config)
     rows = _rows(corpus.translated)
     if not any("rejected" in row for row in rows):
@@ -242,11 +248,18 @@ def _export(model, tokenizer, folder: Path, dtype: torch.dtype, prompt: str) -> 
 
 
 def train_recipe(
-    scale: Scale, language: str, recipe: Recipe, corpus: Corpus | Mapping[str, Corpus], seed: int = 0, names: tuple[str, ...] = ()
+    scale: Scale,
+    language: str,
+    recipe: Recipe,
+    corpus: Corpus | Mapping[str, Corpus],
+    seed: int = 0,
+    names: tuple[str, ...] = (),
+    steps: Mapping[str, int] | None = None,
 ) -> list[dict]:
     """Every stage in order, or those of `names` alone, each from the model of the newest one before it that was trained.
 
-    `corpus` is one for all stages, or one for each by name. Returns their manifests, in the main process only: one tells. Raises ValueError for a stage that the recipe does not have.
+    `corpus` is one for all stages, or one for each by name; `steps`, by name, replace the scale's. Returns their manifests, in the
+    main process only: one tells. Raises ValueError for a stage that the recipe does not have.
     """
     chosen = [stage.name for stage in (recipe.only(*names) if names else recipe).stages]
     manifests: list[dict] = []
@@ -255,7 +268,7 @@ def train_recipe(
         model = stage_folder(scale, language, recipe, stage) / "model"
         if stage.name in chosen:
             data = corpus if isinstance(corpus, Corpus) else corpus[stage.name]
-            manifests.append(train_stage(scale, language, recipe, stage, data, seed, before=before))
+            manifests.append(train_stage(at_size(scale, recipe, stage), language, recipe, stage, data, seed, (steps or {}).get(stage.name), before))
         if (model / "config.json").exists():
             before = model
     return manifests if processes.is_main() else []

@@ -105,7 +105,7 @@ AMALIA_VL = Recipe(
         Stage(
             "instruct", "English visual instructions, OCR, documents, charts, maths, synthetic pt-PT, text-only replay",
             {part: Tune("full", None) for part in ("vision", "projector", "llm", "embeddings")}, prompt=None, epochs=None, max_steps=49_000,
-            max_length=16_384, warmup=None, weight_decay=None, schedule=None, replay=None, cost="96 h on 128 H100",
+            max_length=16_384, warmup=None, weight_decay=None, schedule=None, replay=None, cost="96 h on 128 H100", vocabulary="aligned",
         ),
         Stage(
             "prefer", "preference pairs: MMPR v1.2 and synthetic", None, prompt=None, objective="preference", epochs=None, max_length=None,
@@ -124,7 +124,7 @@ AMALIA_VL = Recipe(
         assumed(f"an earlier {_CARD}; a later one names the synthetic pairs alone", "stages.prefer.data"),
         assumed(_OURS, "stages.*.vocabulary"),
         unknown(_NOT_FOUND, "stages.*.prompt|replay|batch|schedule|warmup|weight_decay stages.align|instruct.tune.*.lr"),
-        unknown(_NOT_FOUND, "stages.align.max_length stages.instruct.rows stages.prefer.tune|rows|epochs|max_length|beta"),
+        unknown(_NOT_FOUND, "stages.align.max_length stages.instruct.rows stages.prefer.tune|rows|epochs|max_length|beta|chosen"),
     ),
 )  # fmt: skip
 
@@ -143,7 +143,7 @@ def _instruct(data: str = _MIX) -> Stage:
             "projector": Tune("full", 1e-5),
             "llm": Tune("lora", 2e-4, rank=8, alpha=16, dropout=0.05),
         },
-        epochs=2, max_length=288, warmup=None, warmup_steps=1000, weight_decay=0.1, batch=128, replay=0.438,
+        prompt="mblip", epochs=2, max_length=288, warmup=None, warmup_steps=1000, weight_decay=0.1, batch=128, replay=0.438,
     )  # fmt: skip
 
 
@@ -152,15 +152,11 @@ _MBLIP_FACTS = (
     reported(_README, "machine stages.*.data|batch|weight_decay stages.*.optional", "4 GPUs, their kind is not told"),
     reported(_README, "stages.*.tune stages.*.tune.*.how stages.instruct.tune.*.lr"),
     reported(_YAML, "stages.instruct.tune.llm.rank|alpha|dropout stages.*.warmup_steps|schedule"),
-    reported("gregor-ge/mBLIP src/tasks/vllm/data.py", "stages.*.objective", "the loss is on the answer and its end token"),
+    reported("gregor-ge/mBLIP src/tasks/vllm/data.py", "stages.*.objective|prompt", "instruction and answer, no roles; the loss is on the answer and its end token"),
     assumed(f"{_README}; the default in mblip_instruct.yaml is one epoch", "stages.instruct.epochs"),
     assumed(
         "gregor-ge/mBLIP configs/datamodule/mblip_train.yaml", "stages.*.max_length",
         "it cuts question and answer at 128 tokens each; with 32 picture tokens that is 288",
-    ),
-    assumed(
-        "mBLIP writes templates without roles; this is the nearest format that keeps the question and learns the answer alone",
-        "stages.instruct.prompt",
     ),
     assumed(
         "languages are drawn by their share in mC4: 43.8 % English; A-OKVQA, which is English only, is not counted", "stages.*.replay",
@@ -180,7 +176,7 @@ MBLIP = Recipe(
     machine="4 GPUs",
     stages=(
         Stage(
-            "warmup", "Web CapFilt captions, machine-translated", {"projector": Tune("full", 5e-3)}, prompt="plain", epochs=None, max_steps=8000,
+            "warmup", "Web CapFilt captions, machine-translated", {"projector": Tune("full", 5e-3)}, prompt="mblip", epochs=None, max_steps=8000,
             max_length=288, warmup=None, warmup_steps=1000, weight_decay=0.1, batch=128, replay=0.438, rows=2_273_005, optional=True,
         ),
         _instruct(),
@@ -193,7 +189,6 @@ MBLIP = Recipe(
             f"{_README}; the module that mblip_instruct.yaml names would give the projection 1e-5 (blip_grouped_optimizer.py)",
             "stages.warmup.tune.projector.lr",
         ),
-        assumed("captions without roles; mBLIP puts an instruction before each caption", "stages.warmup.prompt"),
     ),
 )  # fmt: skip
 

@@ -3,16 +3,18 @@
 import dataclasses
 import random
 
-from utils.corpus.scenes import english, italian, portuguese
+from utils.corpus.scenes import english, frames, italian, portuguese
 from utils.corpus.scenes.asks import CONVERSATION, Ask, possible, truth
 from utils.corpus.scenes.grammar import say
-from utils.corpus.scenes.words import CATEGORY, COLOUR, KIND
-from utils.corpus.scenes.world import Item, Scene
+from utils.corpus.scenes.lists import LISTS
+from utils.corpus.scenes.word_list import without_common
+from utils.corpus.scenes.words import CATEGORY, COLOUR, KIND, parse
+from utils.corpus.scenes.world import PLACES, Item, Scene
 from utils.languages import ALL
 from utils.models.vl_t5 import prompt
 from utils.training.fusions import Budget, questions_of
 
-CARD = {"en": "card", "pt-BR": "cartão", "pt-PT": "cartão", "it": "cartoncino"}
+CARD = {"en": "card", "pt-BR": "cartão", "pt-PT": "cartão", "it": "cartoncino", **{code: words.card or "card" for code, words in LISTS.items()}}
 CORNER = {"en": ("the ", " corner"), "pt-BR": ("canto ", ""), "pt-PT": ("canto ", ""), "it": ("nell'angolo ", "")}
 MASKED = 0.15  # reported: word_mask_rate in VL-T5/src/param.py
 # Rows of each task among 16. Assumed: the released script draws a task for each row of its data sets, whose sizes differ.
@@ -42,11 +44,15 @@ USUAL = Amount()
 
 
 def number(n: int, gender: str, language: str) -> str:
+    if language in LISTS:
+        return frames.number(LISTS[language], n, gender)
     return {"en": lambda: english.number(n), "it": lambda: italian.number(n)}.get(language, lambda: portuguese.number(n, gender, language))()
 
 
 def place(cell_name: str, language: str) -> str:
     """ "top left", "superior esquerdo": a corner without the word for corner."""
+    if language in LISTS:
+        return without_common(LISTS[language].places)[PLACES.index(cell_name)]
     words = {"en": english, "it": italian}.get(language, portuguese).PLACE_WORDS[cell_name]
     before, after = CORNER[language]
     return words.removeprefix(before).removesuffix(after)
@@ -65,7 +71,8 @@ def short_answer(ask: Ask, language: str) -> str:
         case "counting":
             return number(right["number"], KIND[ask.kind].words[language].gender, language)
         case "total":
-            return number(right["number"], "f", language)  # things are feminine in Portuguese
+            thing = parse(LISTS[language].thing).gender if language in LISTS else "f"  # things are feminine in Portuguese
+            return number(right["number"], thing, language)
         case "position":
             return place(right["place"], language)
         case "background" | "card":
@@ -81,6 +88,8 @@ def phrase(item: Item, language: str) -> str:
     if item.card is None:
         return kind
     colour, card = COLOUR[item.card].words[language].singular, CARD[language]
+    if language in LISTS:
+        colour = LISTS[language].feminine.get(item.card, colour) if "{colour_f}" in LISTS[language].answers["card"] else colour
     return f"{kind}, {colour} {card}" if language == "en" else f"{kind}, {card} {colour}"
 
 

@@ -10,7 +10,8 @@ from utils.corpus.conversations import IMAGE_TOKEN
 from utils.corpus.scenes import english, italian, portuguese
 from utils.corpus.scenes.asks import Ask, possible, truth
 from utils.corpus.scenes.grammar import say
-from utils.corpus.scenes.words import CATEGORIES, CATEGORY, COLOUR, KIND, NUMBERS, Word
+from utils.corpus.scenes.lists import LISTS
+from utils.corpus.scenes.words import CATEGORIES, CATEGORY, COLOUR, KIND, NUMBERS, Word, parse
 from utils.corpus.scenes.world import PLACES, Scene
 from utils.languages import ALL
 from utils.runs import UserError
@@ -22,6 +23,7 @@ SUFFIXES = {
     "pt-BR": ("Responda à pergunta com uma única palavra ou expressão.", "Responda diretamente com a letra da alternativa correta."),
     "pt-PT": ("Responde à pergunta utilizando uma palavra ou frase.", "Responde diretamente com a letra da opção das opções disponíveis."),
     "it": ("Rispondi utilizzando una sola parola o frase.", "Rispondi utilizzando la lettera dell'opzione corretta."),
+    **{code: (ALL[code].short_answer, words.letter) for code, words in LISTS.items() if words.letter},
 }
 # The Cauldron's task -> question types of the picture world; "choices" gives options with letters, "long" no suffix.
 TYPES: dict[str, tuple[str, ...]] = {
@@ -42,6 +44,7 @@ NO_COUNTERPART = {
 LETTERS = "ABCD"
 _PLACES = {
     "en": english.PLACE_WORDS, "pt-BR": portuguese.PLACE_WORDS, "pt-PT": portuguese.PLACE_WORDS, "it": italian.PLACE_WORDS,
+    **{code: dict(zip(PLACES, words.places, strict=True)) for code, words in LISTS.items()},
 }  # fmt: skip
 
 
@@ -62,7 +65,7 @@ def number_word(n: int, word: Word | None, language: str) -> str:
     forms, feminine = NUMBERS[language][n], word is not None and word.gender == "f"
     if language == "it":
         return ("una" if feminine else "uno") if n == 1 else forms[0]
-    return forms[-1] if feminine and language.startswith("pt") and n > 0 else forms[0]
+    return forms[-1] if feminine and (language.startswith("pt") or language in LISTS) and n > 0 else forms[0]
 
 
 def short_answer(ask: Ask, language: str) -> str:
@@ -98,7 +101,7 @@ def _counted(ask: Ask, language: str) -> Word | None:
         return CATEGORY[ask.category].words[language]
     if ask.kind:
         return KIND[ask.kind].words[language]
-    return Word("f", "", "")
+    return parse(LISTS[language].thing) if language in LISTS else Word("f", "", "")
 
 
 def multiple_choice(scene: Scene, language: str, rng: random.Random) -> tuple[str, str]:

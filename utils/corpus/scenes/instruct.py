@@ -12,7 +12,7 @@ from pathlib import Path
 
 from utils.corpus.conversations import IMAGE_TOKEN, write_rows
 from utils.corpus.scenes.asks import CONVERSATION, REASONING, Ask, possible
-from utils.corpus.scenes.grammar import say
+from utils.corpus.scenes.grammar import LANGUAGES, say
 from utils.corpus.scenes.render import render
 from utils.corpus.scenes.world import Scene, look_alikes, scene_of, scene_where, uneven
 from utils.runs import complete, finish, text_hash, write_json
@@ -21,7 +21,7 @@ FILES = ("conversation_58k.json", "detail_23k.json", "complex_reasoning_77k.json
 PARTS = FILES[:3]
 SHARES = (58 / 81, 23 / 81, 77 / 81)  # rows per picture: LLaVA-Instruct has 158k rows over 81k pictures
 CONVERSATION_TURNS, REASONING_TURNS = 9, 3
-GOLD = ("pt-BR", "pt-PT", "it")
+GOLD = tuple(code for code in LANGUAGES if code != "en")
 
 
 def _balanced(scene: Scene, types: Iterable[str], turns: int, rng: random.Random) -> list[Ask]:
@@ -82,17 +82,31 @@ def sub_sample(conversation: list[dict], reasoning: list[dict], rng: random.Rand
 
 
 def write_corpus(folder: Path, pictures: int, seed: int = 0) -> dict:
-    """Write images/, the five files and gold/<language>/<file>; returns the manifest. Skips itself when complete."""
+    """Write images/, the five files and gold/<language>/<file>; returns the manifest. Skips itself when complete.
+
+    A corpus that was written before a language was added gets that language's gold text alone.
+    """
     inputs = text_hash("corpus", pictures, seed, SHARES, CONVERSATION_TURNS, REASONING_TURNS)
     done = complete(folder, inputs)
     if done:
+        lacking = [language for language in GOLD if not (folder / "gold" / language / FILES[4]).exists()]
+        if lacking:
+            _write_texts(folder, pictures, seed, lacking)
         return done
     started = time.monotonic()
     (folder / "images").mkdir(parents=True, exist_ok=True)
-    rows = {language: {name: [] for name in PARTS} for language in ("en", *GOLD)}
+    for index in range(pictures):
+        render(picture_scene(index, seed)).save(folder / "images" / f"{index + 1:012d}.png")
+    counts = _write_texts(folder, pictures, seed, ("en", *GOLD))
+    write_json(folder / "ATTRIBUTION.json", {"artwork": "OpenMoji 17.0, CC BY-SA 4.0, https://openmoji.org; pictures made from it share alike"})
+    return finish(folder, inputs, started, pictures=pictures, seed=seed, rows=counts)
+
+
+def _write_texts(folder: Path, pictures: int, seed: int, languages: Iterable[str]) -> dict[str, int]:
+    """The five files in each language, the sub-sample last; returns how many rows each part has."""
+    rows = {language: {name: [] for name in PARTS} for language in languages}
     for index in range(pictures):
         picture = f"{index + 1:012d}"
-        render(picture_scene(index, seed)).save(folder / "images" / f"{picture}.png")
         for name, asks in draw_rows(index, seed).items():
             before = random.Random(f"side/{seed}/{picture}/{name}").random() < 0.5
             for language, parts in rows.items():
@@ -104,6 +118,4 @@ def write_corpus(folder: Path, pictures: int, seed: int = 0) -> dict:
         union = [row for name in PARTS for row in parts[name]]
         write_rows(place / FILES[3], union)
         write_rows(place / FILES[4], sub_sample(parts[PARTS[0]], parts[PARTS[2]], random.Random(f"80k/{seed}")))
-    counts = {name: len(rows["en"][name]) for name in PARTS}
-    write_json(folder / "ATTRIBUTION.json", {"artwork": "OpenMoji 17.0, CC BY-SA 4.0, https://openmoji.org; pictures made from it share alike"})
-    return finish(folder, inputs, started, pictures=pictures, seed=seed, rows=counts)
+    return {name: len(part) for name, part in next(iter(rows.values())).items()}

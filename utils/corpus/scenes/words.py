@@ -1,4 +1,4 @@
-"""The words of the picture world: kinds, categories, colours and numbers in four varieties.
+"""The words of the picture world: kinds, categories, colours and numbers in four varieties, and in each language with a word list.
 
 Checked by hand, entry by entry. `accepted` lists other forms that mean the same thing to a reader
 (`cão` for `cachorro`); scoring takes them, the grammars never write them.
@@ -6,10 +6,13 @@ Checked by hand, entry by entry. `accepted` lists other forms that mean the same
 
 from dataclasses import dataclass
 
+from utils.corpus.scenes.lists import LISTS
+from utils.corpus.scenes.word_list import GENDERS, entry_of, numbers_of
+
 
 @dataclass(frozen=True)
 class Word:
-    """A noun or adjective of one language: gender ("m", "f" or "" where there is none) and its forms."""
+    """A noun or adjective of one language: gender ("m", "f", "n" or "" where there is none) and its forms."""
 
     gender: str
     singular: str
@@ -40,23 +43,25 @@ class Named:
     rgb: tuple[int, int, int] | None = None
 
 
-def _word(text: str) -> Word:
+def parse(text: str) -> Word:
     """Parse "m cachorro/cachorros = cão, cães" (gender, singular/plural, accepted forms)."""
     forms, _, accepted = text.partition("=")
     gender, _, nouns = forms.strip().partition(" ")
-    if gender not in ("m", "f"):
+    if gender not in GENDERS:
         gender, nouns = "", forms.strip()
     singular, _, plural = nouns.strip().partition("/")
     return Word(gender, singular, plural or singular, tuple(a.strip() for a in accepted.split(",") if a.strip()))
 
 
-def _words(en: str, pt: str, it: str, pt_pt: str = "") -> dict[str, Word]:
-    return {"en": _word(en), "pt-BR": _word(pt), "pt-PT": _word(pt_pt or pt), "it": _word(it)}
+def _words(sort: str, en: str, pt: str, it: str, pt_pt: str = "") -> dict[str, Word]:
+    """Code -> word: those in the row, and that of each word list, whose key is the English singular."""
+    own = {"en": parse(en), "pt-BR": parse(pt), "pt-PT": parse(pt_pt or pt), "it": parse(it)}
+    return own | {code: parse(entry_of(words, sort, own["en"].singular)) for code, words in LISTS.items()}
 
 
 def _kinds(category: str, *rows: tuple[str, ...]) -> tuple[Kind, ...]:
     """Each row: emoji, English, Brazilian Portuguese, Italian and, where it differs, European Portuguese."""
-    return tuple(Kind(_word(row[1]).singular, row[0], category, _words(*row[1:])) for row in rows)
+    return tuple(Kind(parse(row[1]).singular, row[0], category, _words("kinds", *row[1:])) for row in rows)
 
 
 KINDS: tuple[Kind, ...] = (
@@ -167,7 +172,7 @@ KINDS: tuple[Kind, ...] = (
 )
 
 CATEGORIES: tuple[Named, ...] = tuple(
-    Named(_word(row[0]).singular, _words(*row))
+    Named(parse(row[0]).singular, _words("categories", *row))
     for row in (
         ("animal/animals", "m animal/animais", "m animale/animali"),
         ("food/foods", "m alimento/alimentos = comida, comidas", "m cibo/cibi"),
@@ -187,7 +192,7 @@ CATEGORIES: tuple[Named, ...] = tuple(
 )
 
 COLOURS: tuple[Named, ...] = tuple(
-    Named(_word(row[1]).singular, _words(*row[1:]), row[0])
+    Named(parse(row[1]).singular, _words("colours", *row[1:]), row[0])
     for row in (
         ((250, 250, 250), "white", "m branco/brancos = branca, brancas", "m bianco/bianchi"),
         ((150, 150, 150), "gray = grey", "m cinza = cinzento, cinzenta", "m grigio/grigi", "m cinzento/cinzentos = cinza, cinzenta"),
@@ -208,6 +213,7 @@ NUMBERS: dict[str, tuple[tuple[str, ...], ...]] = {
     "pt-BR": (("zero", "nenhum", "nenhuma"), ("um", "uma"), ("dois", "duas"), ("três",), ("quatro",), ("cinco",), ("seis",)),
     "pt-PT": (("zero", "nenhum", "nenhuma"), ("um", "uma"), ("dois", "duas"), ("três",), ("quatro",), ("cinco",), ("seis",)),
     "it": (("zero", "nessun", "nessuno", "nessuna"), ("un", "uno", "una", "un'"), ("due",), ("tre",), ("quattro",), ("cinque",), ("sei",)),
+    **{code: numbers_of(words) for code, words in LISTS.items()},
 }
 
 KIND = {kind.key: kind for kind in KINDS}

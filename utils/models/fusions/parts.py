@@ -10,7 +10,8 @@ from torch.nn.functional import cross_entropy
 
 from utils.corpus.scenes.asks import possible
 from utils.corpus.scenes.grammar import say
-from utils.models.prompts import IGNORE, PromptFormat
+from utils.models.prompt_formats import PromptFormat
+from utils.models.prompts import IGNORE
 from utils.runs import UserError
 
 # The prompt of all fusions: LLaVA's without its system text, which would be half of each row at this size.

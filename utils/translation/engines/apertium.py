@@ -18,7 +18,7 @@ from pathlib import Path
 from utils.runs import UserError, file_hash, text_hash
 from utils.translation.engines.setup import Setup
 
-MODES = {"pt-BR": ("eng-spa", "es-pt_BR"), "pt-PT": ("eng-spa", "es-pt"), "it": ("eng-spa", "spa-ita")}
+MODES = {"pt-BR": ("eng-spa", "es-pt_BR"), "pt-PT": ("eng-spa", "es-pt"), "it": ("eng-spa", "spa-ita"), "es": ("eng-spa",)}
 PACKAGES = {"eng-spa": "apertium-eng-spa", "es-pt_BR": "apertium-es-pt", "es-pt": "apertium-es-pt", "spa-ita": "apertium-spa-ita"}
 PROBE = "The dog is red."  # any sentence that the pairs surely translate
 

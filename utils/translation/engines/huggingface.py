@@ -13,6 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from utils.languages import LANGUAGES
 from utils.languages import language as language_record
 from utils.runs import UserError, text_hash
 from utils.translation.engines.setup import Setup
@@ -33,6 +34,10 @@ MARIAN_PREFIXES = {
 MARIAN_MODELS = {
     "pt-BR": "Helsinki-NLP/opus-mt-tc-big-en-pt", "pt-PT": "Helsinki-NLP/opus-mt-tc-big-en-pt", "it": "Helsinki-NLP/opus-mt-tc-big-en-it",
 }  # fmt: skip
+_NEWER = {code: record.engine_codes["nllb"][:3] for code, record in LANGUAGES.items() if code not in MARIAN_MODELS}
+# A further language goes by NLLB's three letters and its own two; OPUS-MT's models are named by two: Helsinki-NLP/opus-mt-en-es.
+MARIAN_PREFIXES |= {code: (f">>{three}<<", f">>{code[:2]}<<") for code, three in _NEWER.items()}
+MARIAN_MODELS |= {code: f"Helsinki-NLP/opus-mt-en-{code[:2]}" for code in _NEWER}
 OTHER_MODELS = "facebook/nllb-200-distilled-1.3B or jbochi/madlad400-3b-mt"
 
 
