@@ -8,18 +8,18 @@ import torch
 
 from utils import runs
 from utils.corpus.multilingual.mix import LANGUAGES, MT5
-from utils.corpus.scenes.render import render
 from utils.corpus.scenes.world import Item, Scene, scene_of
+from utils.evaluation.scenes_task import ask_all, questions
 from utils.journey import connector
 from utils.models import blip2_start, load
 from utils.models.blip2_start import blip2_from_llava
 from utils.models.load import load_folder, load_start
-from utils.models.pixels import to_pixels
 from utils.models.small import QUERIES, small_blip2
 from utils.models.tiny import IMAGE_TOKENS
 from utils.runs import UserError
 from utils.scales import A100, TINY
 from utils.training import blip2_base
+from utils.training.adapter import adapt, merged
 from utils.training.querying import queried_loss, query_embeddings
 from utils.training.recipes import recipe
 from utils.training.small_rates import at_size
@@ -110,15 +110,13 @@ def test_the_start_is_built_from_nothing_and_a_second_call_does_nothing(tmp_path
 
 
 @NEEDS_FILES
-def test_the_shipped_eyes_see_held_out_pictures(base):
+def test_the_shipped_eyes_see_held_out_pictures_and_speak_english(base):
     llava, tokenizer = base
     model = blip2_start.blip2_start("llama", tokenizer, llava).eval()
-    scenes = [scene_of("pairs", index, 5) for index in range(60)]
-    with torch.no_grad():
-        shown = query_embeddings(model, {"pixel_values": torch.stack([to_pixels(render(scene)) for scene in scenes])})
-        best = (shown @ model.get_output_embeddings().weight.T).argmax(-1)
-    words = torch.stack([blip2_base.query_words(scene, tokenizer) for scene in scenes])
-    assert (words.gather(-1, best[..., None]) > 0).float().mean() > 0.9
+    asks = questions("pairs", 12, ("naming", "background", "total"))
+    assert sum(answer.right for answer in ask_all(model, tokenizer, asks, "en")) > 30
+    elsewhere = [scene_of("pairs", 500 + index, 5) for index in range(len(asks))]
+    assert sum(answer.right for answer in ask_all(model, tokenizer, asks, "en", shown=elsewhere)) < 20  # it looks
 
 
 @NEEDS_FILES
@@ -141,11 +139,30 @@ def test_both_shapes_start_with_eyes_and_a_language_model_that_never_met(name, b
 
 def test_rates_of_the_tiny_scale_are_a_stages_own_and_those_of_full_size_stay():
     chosen = recipe("mblip")
-    assert at_size(TINY, chosen, chosen.stage("warmup")).rate == pytest.approx(1.0)
-    assert at_size(TINY, chosen, chosen.stage("instruct")).rate == TINY.rate
-    renamed = dataclasses.replace(chosen, name="systems/mblip")
-    assert at_size(TINY, renamed, renamed.stage("warmup")).rate == pytest.approx(1.0)
-    assert at_size(A100, chosen, chosen.stage("warmup")).rate == A100.rate == 1.0
+    warmup, instruct = chosen.stages
+    assert at_size(TINY, chosen, warmup).tune["projector"].lr * TINY.rate == pytest.approx(5e-3)
+    sized = at_size(TINY, dataclasses.replace(chosen, name="systems/mblip"), instruct)
+    assert sized.tune["llm"] == instruct.tune["llm"] and sized.tune["projector"].lr > instruct.tune["projector"].lr
+    assert dataclasses.replace(sized, tune=instruct.tune) == instruct
+    assert at_size(A100, chosen, warmup) == warmup and A100.rate == 1.0
+    assert at_size(TINY, recipe("llava-pt"), recipe("llava-pt").stages[0]) == recipe("llava-pt").stages[0]
+
+
+@NEEDS_FILES
+def test_an_adapter_beside_a_q_former_trains_input_and_output_words_as_one_matrix(base, tmp_path):
+    llava, tokenizer = base
+    stage = connector.QFORMER.stages[0]
+    model = adapt(blip2_start.blip2_start("llama", tokenizer, llava), stage, 4)
+    language = model.get_base_model().language_model
+    trained = language.model.embed_tokens.modules_to_save["default"].weight
+    assert language.lm_head.modules_to_save["default"].weight is trained
+    with torch.no_grad():
+        trained += 1
+    whole = merged(model)
+    whole.save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    opened, _ = load_folder(tmp_path)
+    assert torch.equal(opened.get_output_embeddings().weight, trained) and torch.equal(opened.get_input_embeddings().weight, trained)
 
 
 @NEEDS_FILES

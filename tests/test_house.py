@@ -115,7 +115,7 @@ def test_every_python_command_of_the_readme_runs(command, playground, monkeypatc
     monkeypatch.setenv("OUTPUTS", str(playground / "outputs"))  # `ask` finds what `train` made, as in the README's order
     if "train" in arguments:
         monkeypatch.setenv("SHARE", "0.005")
-    if {"base", "study", "harm"} & set(arguments[:3]):
+    if {"base", "study", "harm", "seven"} & set(arguments[:3]):
         arguments.append("--help")  # hours; tests/test_training.py, test_study.py and test_harm.py make small ones
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     if "serve" in arguments:

@@ -119,8 +119,8 @@ def what_each_bought(systems: Sequence[System]) -> list[str]:
     alone. Raises UserError when the systems were not asked the same questions.
     """
     check_same_questions(systems)
-    first, told = systems[0], []
-    for one in systems[1:]:
+    told = []
+    for first, one in [(systems[0], other) for other in systems[1:]]:
         rows = {asked: gains(first.answers[asked], one.answers[asked]) for asked in asked_in(systems)}
         changes = "; ".join(f"asked in {asked} {_change(found[-1])} ({_types(found)})" for asked, found in rows.items())
         told.append(

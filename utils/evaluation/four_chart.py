@@ -74,5 +74,5 @@ def language_chart(rows: Sequence[Mapping], title: str):
     axis.xaxis.set_major_formatter("{x:g}")
     axis.set_title(title, loc="left")
     axis.grid(alpha=0.3)
-    axis.legend(frameon=False)
+    figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", frameon=False)
     return figure

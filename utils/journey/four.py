@@ -1,5 +1,7 @@
 """The four systems trained on one budget and asked one set of questions, each in a process of its own so that its memory is its own."""
 
+import contextlib
+import io
 import multiprocessing
 import os
 import time
@@ -17,7 +19,7 @@ from utils.training.recipes import recipe
 
 # What a system does that the first does not, in one phrase.
 IDEAS = {
-    "llava-pt": "an English LLaVA that reads translated conversations, with an adapter",
+    "llava-pt": "an English LLaVA reads conversations in the language, with an adapter",
     "llava-ndino": "tiles; text of the language before its tasks; all weights learn",
     "amalia-vl": "tiles; one variety of the language; preferences; all weights learn",
     "mblip": "a Q-Former's few tokens before a multilingual language model, with an adapter",
@@ -117,7 +119,8 @@ def four_systems(
     found, missing = {}, {}
     for name in names:
         try:
-            stage_data(recipe(name), scale, language)  # made here: translating must not count as the training's memory
+            with contextlib.redirect_stdout(io.StringIO()):  # made here: translating must not count as the training's memory
+                stage_data(recipe(name), scale, language)
             with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), initializer=end_with, initargs=(os.getpid(),)) as pool:
                 told = pool.submit(run_system, name, scale, language, seed, per_type or scale.questions).result()
         except runs.UserError as error:

@@ -1,5 +1,7 @@
 """mBLIP asked the same questions in all its languages: accuracy against each language's share of what it learnt from, and what its words cost."""
 
+import contextlib
+import io
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -45,7 +47,8 @@ def learnt_shares(scale: Scale, language: str) -> dict[str, float]:
     from utils.journey.systems import stage_data
     from utils.training.recipes import recipe
 
-    corpus = stage_data(recipe("mblip"), scale, language)["instruct"]
+    with contextlib.redirect_stdout(io.StringIO()):  # what the corpus is made of was told when it was made
+        corpus = stage_data(recipe("mblip"), scale, language)["instruct"]
     english = [row for path in corpus_of(scale, language).english for row in read_rows(path)]
     return answer_shares([row for path in corpus.translated for row in read_rows(path)], english, language)
 

@@ -46,18 +46,20 @@ def blip2_from_llava(llava, tokenizer, seed: int = 0):
     return model
 
 
+def with_eyes(model, folder: Path = SHIPPED):
+    """The small BLIP-2 with the trained tower, Q-Former and queries; what stood between them and its language model stays its own."""
+    return _put(model, {name: value for name, value in _read(folder / EYES).items() if not name.startswith("language_projection")})
+
+
 def blip2_start(kind: str, tokenizer, llava=None, folder: Path = SHIPPED, seed: int = 0):
-    """mBLIP's start at the tiny scale: the English eyes and the language model `kind` ("mt5" or "bloom"), projection random from `seed`.
+    """mBLIP's start at the tiny scale: the English eyes and the language model `kind`, "mt5" with its projection, "bloom" with a random one.
 
     With `llava`, kind "llama": the English BLIP-2 itself, its projection trained. Raises UserError when a file is missing.
     """
-    eyes = _read(folder / EYES)
     if llava is not None:
-        model = blip2_from_llava(llava, tokenizer, seed)
-        return _put(model, eyes)
-    model = small_blip2(tokenizer, kind, seed)
-    language = _read(folder / f"{kind}.safetensors")
-    return _put(model, {name: value for name, value in eyes.items() if not name.startswith("language_projection")} | language)
+        return _put(blip2_from_llava(llava, tokenizer, seed), _read(folder / EYES))
+    model = with_eyes(small_blip2(tokenizer, kind, seed), folder)
+    return _put(model, _read(folder / f"{kind}.safetensors"))
 
 
 def _read(path: Path) -> dict[str, torch.Tensor]:

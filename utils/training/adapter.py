@@ -119,6 +119,8 @@ def adapt(model, stage: Stage, max_rank: int | None = None, targets: str = LORA_
     if config is None:
         freeze_absent(model, stage.tune)
     else:
+        if model._tied_weights_keys is None:  # Blip2 tells it of its language model alone, and PEFT would train one of two tied matrices
+            model._tied_weights_keys = model.all_tied_weights_keys or None
         model = get_peft_model(model, config)
         free_loose(model, stage)
         for module in model.modules():

@@ -17,8 +17,8 @@ GUESSES = {
         f"{_NEXT}/pretrain_clip.sh: the same class and the same stage",
     ),
     ("amalia-vl", "instruct"): (
-        {"tune": _ALL, "prompt": "chatml", **_PLAIN_SCHEDULE},
-        f"{_NEXT}/finetune_clip.sh: the same class and the same stage",
+        {"tune": _ALL, "prompt": "chatml", **_PLAIN_SCHEDULE, "replay": 0.25},
+        f"{_NEXT}/finetune_clip.sh: the same class and the same stage; English rows as llava-pt has them, for the card names English data first",
     ),
     ("amalia-vl", "prefer"): (
         {

@@ -268,7 +268,7 @@ def train_recipe(
         model = stage_folder(scale, language, recipe, stage) / "model"
         if stage.name in chosen:
             data = corpus if isinstance(corpus, Corpus) else corpus[stage.name]
-            manifests.append(train_stage(at_size(scale, recipe, stage), language, recipe, stage, data, seed, (steps or {}).get(stage.name), before))
+            manifests.append(train_stage(scale, language, recipe, at_size(scale, recipe, stage), data, seed, (steps or {}).get(stage.name), before))
         if (model / "config.json").exists():
             before = model
     return manifests if processes.is_main() else []
