@@ -65,7 +65,7 @@ def test_every_stage_trains_on_its_own_data_and_changes_only_what_it_tunes(name,
         assert {part for part in start if start[part] != end[part]} == set(stage.tune), stage.name
         assert manifest["complete"] and model.config.prompt == stage.prompt
     images = data[chosen.stages[-1].name].images
-    picture = load_picture(next(images.glob("*.png")))
+    picture = load_picture(next(images.rglob("*.png")))
     answers = answer_all(model, tokenizer, [picture] * 2, ["What is it?", "Is there a dog in the picture?"], max_new_tokens=3)
     assert len(answers) == 2 and all(isinstance(answer, str) for answer in answers)
 
@@ -81,7 +81,11 @@ def test_stages_have_data_of_their_own(tmp_path, monkeypatch):
     assert all("rejected" in row for row in read_rows(amalia["prefer"].translated[0]))
     mblip = stage_data(recipe("mblip"), SMALL, "it")
     assert {row["type"] for row in read_rows(mblip["warmup"].translated[0])} == {"caption"}
-    assert "it" in {row["language"] for row in read_rows(mblip["instruct"].translated[0])}
+    instruct = read_rows(mblip["instruct"].translated[0])
+    assert "it" in {row.get("language") for row in instruct}
+    told = [answer_language(row["conversations"][-1]["value"], ("en", "it")) for row in instruct if "language" not in row]
+    assert 0.3 < told.count("en") / len(told) < 0.7, "LLaVA's conversations, half in English"
+    assert all((mblip["instruct"].images / row["image"]).is_file() for row in instruct)
     again = stage_data(recipe("mblip"), SMALL, "it")
     assert again == mblip
     with pytest.raises(UserError, match="is published, not made here; give train your own: --data FOLDER --images FOLDER"):

@@ -1,12 +1,16 @@
 """The MLP projector against a Q-Former: same tower, same language model, same rows and steps, a third of the picture tokens."""
 
 import dataclasses
+import multiprocessing
+import os
 import time
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from utils import runs
 from utils.evaluation.runner import evaluate, overall
 from utils.evaluation.scenes_task import ask_all, questions
+from utils.journey.execute import end_with
 from utils.journey.steps import prepare_corpus
 from utils.journey.systems import steps_of, train_system
 from utils.models.blip2_start import EYES
@@ -56,23 +60,17 @@ def _seconds(folder: Path, asks: list, language: str) -> float:
     return 100 * (time.perf_counter() - started) / len(asks)
 
 
-def connector_table(scale: Scale, language: str) -> list[dict]:
-    """A row for each connector: picture tokens, trained parameters, right answers with their interval in the language and in English, seconds.
+def _rows(scale: Scale, language: str) -> list[dict]:
+    import torch
 
-    Shares from 0 to 1. "seconds_of_training" is what the stage took, "seconds_per_100" answers are measured here, one after the other.
-    """
-    trained = {"MLP": train_system(LLAVA_PT.name, scale, language), "Q-Former": train_qformer(scale, language)}
+    if scale.device == "cpu":
+        torch.set_num_threads(1)  # the same numbers on every machine, and as the four systems are trained
+    manifests, folder = train_system(LLAVA_PT.name, scale, language)
+    trained = {"MLP": ("systems/llava-pt", manifests[-1], folder), "Q-Former": ("connector/q-former", *train_qformer(scale, language))}
     asks, rows = questions("known", 4), []
-    for name, (manifest, folder) in trained.items():
-        manifest = manifest[-1] if isinstance(manifest, list) else manifest
-        own, english = (
-            overall(
-                evaluate(
-                    folder, asked, runs.output_folder(scale.name, language, "evaluation", "connector", name, asked), scale.questions, scale=scale
-                )
-            )
-            for asked in (language, "en")
-        )
+    for name, (place, manifest, folder) in trained.items():
+        out = runs.output_folder(scale.name, language, "evaluation", *place.split("/"))
+        own, english = (overall(evaluate(folder, asked, out / asked, scale.questions, scale=scale)) for asked in (language, "en"))
         rows.append(
             {
                 "connector": name, "picture_tokens": image_tokens(load_folder(folder)[0]), "trained": manifest["parameters"]["trained"],
@@ -81,3 +79,13 @@ def connector_table(scale: Scale, language: str) -> list[dict]:
             }
         )  # fmt: skip
     return rows
+
+
+def connector_table(scale: Scale, language: str) -> list[dict]:
+    """A row for each connector: picture tokens, trained parameters, right answers with their interval in the language and in English, seconds.
+
+    Shares from 0 to 1. "seconds_of_training" is what the stage took, "seconds_per_100" answers are measured here, one after the other;
+    both in a process with one thread on a CPU. What is trained and asked already is not again.
+    """
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), initializer=end_with, initargs=(os.getpid(),)) as pool:
+        return pool.submit(_rows, scale, language).result()
