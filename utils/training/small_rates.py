@@ -10,9 +10,10 @@ from utils.training.recipes import Recipe, Stage
 RATES = {
     # 1e-5 becomes 1e-3, the rate that made the English base: at 1.5e-4 a few hundred steps teach next to nothing.
     **dict.fromkeys([("llava-hf/llama3-llava-next-8b-hf", stage) for stage in ("adapt", "short", "long")], 100 / 15),
-    ("amalia-llm/AMALIA-VL-SFT", "align"): 0.02,  # the base's projector is trained already: 3e-4, as llava-pt gives it
+    # The base's projector is trained already: 3e-4, as llava-pt gives it; 1.5e-2 blinds it.
+    **dict.fromkeys([("llava-hf/llama3-llava-next-8b-hf", "align"), ("amalia-llm/AMALIA-VL-SFT", "align")], 0.02),
     ("amalia-llm/AMALIA-VL-SFT", "instruct"): 100 / 15,
-    ("amalia-llm/AMALIA-VL-SFT", "prefer"): 6.0,  # at 20 the variety moves twice as far, and seeing suffers
+    ("amalia-llm/AMALIA-VL-SFT", "prefer"): 10.0,  # at 6 the variety moves by half as much; at 20 seeing suffers
     ("Gregor/mblip-mt0-xl", "warmup"): 1 / 15,  # 5e-3 in all: fifteen times as much breaks the projection
     # A projection that meets its language model anew has 80,000 steps in mBLIP and a few hundred here; the adapter's rate stays.
     **dict.fromkeys([(f"Gregor/mblip-{name}", "instruct") for name in ("mt0-xl", "bloomz-7b")], {"projector": 20.0, "resampler": 4.0}),
