@@ -10,7 +10,7 @@ from utils.training.recipes import Recipe, Stage
 RATES = {
     # 1e-5 becomes 1e-3, the rate that made the English base: at 1.5e-4 a few hundred steps teach next to nothing.
     **dict.fromkeys([("llava-hf/llama3-llava-next-8b-hf", stage) for stage in ("adapt", "short", "long")], 100 / 15),
-    # The base's projector is trained already: 3e-4, as llava-pt gives it; 1.5e-2 blinds it.
+    # The base's projector is trained already: 3e-4, as llava-pt gives it.
     **dict.fromkeys([("llava-hf/llama3-llava-next-8b-hf", "align"), ("amalia-llm/AMALIA-VL-SFT", "align")], 0.02),
     ("amalia-llm/AMALIA-VL-SFT", "instruct"): 100 / 15,
     ("amalia-llm/AMALIA-VL-SFT", "prefer"): 10.0,  # at 6 the variety moves by half as much; at 20 seeing suffers
