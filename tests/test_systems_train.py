@@ -85,6 +85,7 @@ def test_stages_have_data_of_their_own(tmp_path, monkeypatch):
     assert "it" in {row.get("language") for row in instruct}
     told = [answer_language(row["conversations"][-1]["value"], ("en", "it")) for row in instruct if "language" not in row]
     assert 0.3 < told.count("en") / len(told) < 0.7, "LLaVA's conversations, half in English"
+    assert all(len(row["conversations"]) == 2 for row in instruct), "one question a row"
     assert all((mblip["instruct"].images / row["image"]).is_file() for row in instruct)
     again = stage_data(recipe("mblip"), SMALL, "it")
     assert again == mblip

@@ -2,6 +2,7 @@
 
 import dataclasses
 import random
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from utils.corpus.multilingual.files import ROWS, write_mix
 from utils.corpus.multilingual.mix import LANGUAGES
 from utils.corpus.ndino import pages
 from utils.corpus.ndino.mix import build
+from utils.corpus.ndino.rounds import single_rounds
 from utils.corpus.preferences import FILE, write_pairs
 from utils.corpus.scenes.instruct import picture_scene
 from utils.journey.steps import prepare_corpus
@@ -93,7 +95,8 @@ def _amalia(scale: Scale, language: str, folder: Path) -> dict[str, Corpus]:
 def _mblip(scale: Scale, language: str, folder: Path) -> dict[str, Corpus]:
     """Captions for the warm-up; for instruction the mix, one language an example, beside LLaVA's conversations in English and translated.
 
-    As many rows of either, and the conversations half in English: assumed. English stands in both already, so no replay is added.
+    Conversations are cut into single questions, as mBLIP's are. As many rows of either, and the conversations half in English: assumed.
+    English stands in both already, so no replay is added.
     Pictures lie in two folders: rows name them from the scale's folder.
     """
     chosen = LANGUAGES if language in LANGUAGES or language == "pt-PT" else (*LANGUAGES, language)
@@ -102,7 +105,10 @@ def _mblip(scale: Scale, language: str, folder: Path) -> dict[str, Corpus]:
     mix = _placed(read_rows(folder / "mix" / ROWS), folder / "mix" / "images", root)
     told: list[dict] = []
     for files in (corpus.translated, corpus.english):
-        rows = _placed([row for path in files for row in read_rows(path)], corpus.images, root)
+        whose = "en" if files is corpus.english else language  # one picture stands in several files, under one id in each
+        rows = [row | {"id": f"{row['id']}-{path.stem}-{whose}"} for path in files for row in read_rows(path)]
+        rounds = single_rounds(rows, Counter(), "each")
+        rows = _placed(list(rounds), corpus.images, root)
         told += random.Random(f"mblip/{language}").sample(rows, k=min(len(rows), len(mix) // 2))
     write_rows(folder / "captions.json", [row for row in mix if row["type"] == "caption"])
     write_rows(folder / "instruct.json", mix + told)
