@@ -31,7 +31,7 @@ from utils.models.prompts import encode_prefix, encode_turns
 from utils.models.small import QUERIES, small_blip2
 from utils.training.adapter import freeze_absent
 from utils.training.base import words_collator
-from utils.training.english_base import SceneStream
+from utils.training.english_base import PatchWords, SceneStream
 from utils.training.loop import Plan, run_stage
 from utils.training.packing import Pack
 from utils.training.querying import QueryCollator
@@ -73,20 +73,6 @@ def query_words(scene: Scene, tokenizer) -> torch.Tensor:
             ids = sorted({i for word in (*bag, *there) for i in tokenizer(f" {word}", add_special_tokens=False)["input_ids"]})
             words[cell * PER_CELL + query, ids] = 1 / len(ids)
     return words
-
-
-class QueryWords(torch.utils.data.Dataset):
-    """`size` training pictures with the words of each query."""
-
-    def __init__(self, tokenizer, size: int, seed: int):
-        self.tokenizer, self.size, self.seed = tokenizer, size, seed
-
-    def __len__(self) -> int:
-        return self.size
-
-    def __getitem__(self, index: int) -> dict:
-        scene = scene_of("train", index, self.seed)
-        return {"words": query_words(scene, self.tokenizer), "pixels": to_pixels(render(scene))}
 
 
 def _drawn(rng: random.Random, languages: tuple[str, ...]) -> str:
@@ -163,7 +149,7 @@ def build_eyes(folder: Path, plans: dict[str, Plan]) -> None:
     llava, tokenizer = load.load_folder(load.SHIPPED)
     model = blip2_from_llava(llava, tokenizer, plans["words"].seed)
     plan, then = plans["words"], plans["speak"]
-    _run(model, WORDS, plan, QueryWords(tokenizer, plan.steps * plan.batch, plan.seed), words_collator, folder, "eyes")
+    _run(model, WORDS, plan, PatchWords(tokenizer, plan.steps * plan.batch, plan.seed, query_words), words_collator, folder, "eyes")
     stream = SceneStream(tokenizer, then.steps * then.batch, then.seed, SPEAK_TOKENS)
     _run(model, SPEAK, then, stream, queries_collator(model, tokenizer, VICUNA_V1), folder, "eyes")
     _save({name: value for name, value in model.state_dict().items() if not name.startswith("language_model.")}, folder / EYES)

@@ -1,6 +1,7 @@
 """Data of the English base: an endless seeded stream of scenes, as packs and as words for patches."""
 
 import random
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -134,14 +135,14 @@ def patch_words(scene: Scene, tokenizer) -> torch.Tensor:
 
 
 class PatchWords(torch.utils.data.Dataset):
-    """`size` training pictures with the words of each patch, for the alignment stage."""
+    """`size` training pictures with what `words` (scene, tokenizer) gives, the words of each patch unless told, for an alignment stage."""
 
-    def __init__(self, tokenizer, size: int, seed: int):
-        self.tokenizer, self.size, self.seed = tokenizer, size, seed
+    def __init__(self, tokenizer, size: int, seed: int, words: Callable[[Scene, object], torch.Tensor] = patch_words):
+        self.tokenizer, self.size, self.seed, self.words = tokenizer, size, seed, words
 
     def __len__(self) -> int:
         return self.size
 
     def __getitem__(self, index: int) -> dict:
         scene = scene_of("train", index, self.seed)
-        return {"words": patch_words(scene, self.tokenizer), "pixels": to_pixels(render(scene))}
+        return {"words": self.words(scene, self.tokenizer), "pixels": to_pixels(render(scene))}

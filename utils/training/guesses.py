@@ -26,7 +26,7 @@ GUESSES = {
             **_PLAIN_SCHEDULE, "warmup": 0.1,
         },
         f"{_NEXT}/dpo_ov7b.sh; beta also in arXiv 2305.18290, appendix B; the length of the stage before; beside the pairs the chosen answers "
-        "are learnt as they are, at the weight of MPO (arXiv 2411.10442), by whose authors MMPR is: pairs alone took the tiny model's words away",
+        "are learnt as they are, at the weight of MPO (arXiv 2411.10442), by whose authors MMPR is: on a few answers, pairs alone took the tiny model's words away",
     ),
     ("mblip", "warmup"): ({"warmup": 0.125}, "its 1,000 steps as a share of its 8,000: a short run keeps the shape"),
     ("mblip", "instruct"): ({"warmup": 0.03}, "LLaVA's share: how many steps mBLIP's two epochs are is not told"),
