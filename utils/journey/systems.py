@@ -1,6 +1,8 @@
 """The four systems at a scale: each stage with data of its own, made from the picture world, and trained on one budget."""
 
+import contextlib
 import dataclasses
+import io
 import random
 from collections import Counter
 from collections.abc import Mapping
@@ -49,7 +51,9 @@ def train_system(name: str, scale: Scale, language: str, seed: int = 0) -> tuple
     Raises UserError where its data is published and not made here.
     """
     chosen, plain = system_recipe(name), recipe(name)
-    manifests = train_recipe(scale, language, chosen, stage_data(plain, scale, language), seed, steps=steps_of(name, scale))
+    with contextlib.redirect_stdout(io.StringIO()):  # whoever translates has told of it; here it is found done
+        data = stage_data(plain, scale, language)
+    manifests = train_recipe(scale, language, chosen, data, seed, steps=steps_of(name, scale))
     return manifests, stage_folder(scale, language, chosen, chosen.stages[-1]) / "model"
 
 

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import time
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -98,7 +99,10 @@ def train_stage(
         if processes.is_main():
             _clear_other_inputs(folder, inputs)
         processes.wait()
-        facts = _train(scale, recipe, stage, corpus, seed, steps, before, folder)
+        with warnings.catch_warnings():
+            # TRL and PEFT ask transformers by the property's old name, at every step.
+            warnings.filterwarnings("ignore", ".*is_gradient_checkpointing", FutureWarning)
+            facts = _train(scale, recipe, stage, corpus, seed, steps, before, folder)
         return processes.agreed(
             lambda: runs.finish(
                 folder, inputs, started, scale=scale.name, language=language, recipe=recipe.name, stage=stage.name, seed=seed, **facts
