@@ -172,7 +172,7 @@ def test_the_shipped_result_is_what_the_code_says(shipped):
     assert (journey.SHIPPED / "seven.json").stat().st_size < 300_000
     assert tuple(shipped["languages"]) == journey.LANGUAGES and shipped["scale"] == "tiny" and shipped["code"] == journey.CODE
     budget, seeds = shipped["budget"], shipped["seeds"]
-    assert budget == dataclasses.asdict(Budget()) and tuple(seeds) == journey.SEEDS and shipped["align_rate"] == TINY.rate
+    assert budget == dataclasses.asdict(Budget()) and tuple(seeds) == journey.SEEDS
     assert shipped["versions"]["torch"] and shipped["seconds"] == round(sum(row["seconds"] for row in shipped["trained"]))
     every = {(row["language"], row["seed"], row["stages"]) for row in shipped["trained"]}
     wanted = {

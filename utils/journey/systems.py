@@ -13,7 +13,7 @@ from utils.corpus.conversations import read_rows, write_rows
 from utils.corpus.multilingual.files import ROWS, write_mix
 from utils.corpus.multilingual.mix import LANGUAGES
 from utils.corpus.ndino import pages
-from utils.corpus.ndino.mix import build
+from utils.corpus.ndino.mix import PARALLEL, build
 from utils.corpus.ndino.rounds import single_rounds
 from utils.corpus.preferences import FILE, write_pairs
 from utils.corpus.scenes.instruct import picture_scene
@@ -78,7 +78,8 @@ def stage_data(recipe: Recipe, scale: Scale, language: str) -> Mapping[str, Corp
 
 def _ndino(scale: Scale, language: str, folder: Path) -> dict[str, Corpus]:
     """Source of the stages: LLaVA-NDiNO, CEUR-WS Vol-3877, paper 9."""
-    return {stage: Corpus(tuple(files), (), folder / "images") for stage, files in build(scale, language, folder).items()}
+    pair = tuple(folder / name for name in PARALLEL)
+    return {stage: Corpus(tuple(files), (), folder / "images", (pair,)) for stage, files in build(scale, language, folder).items()}
 
 
 def _amalia(scale: Scale, language: str, folder: Path) -> dict[str, Corpus]:

@@ -8,13 +8,13 @@ import os
 import shutil
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import torch
 
 from utils import runs
-from utils.corpus.conversations import read_rows
+from utils.corpus.conversations import read_rows, turns_of
 from utils.models import load
 from utils.models.load import load_model, load_start
 from utils.models.prompt_formats import PROMPTS
@@ -30,16 +30,25 @@ from utils.training.preference import PairCollator, pair_of
 from utils.training.querying import QueryCollator, is_queried
 from utils.training.recipes import Recipe, Stage
 from utils.training.small_rates import at_size
-from utils.training.vocabulary import align_vocabulary, parallel_texts, untrained_pieces
+from utils.training.vocabulary import UNTRAINED, align_vocabulary, parallel_texts, pieces_of, untrained_pieces
 
 
 @dataclasses.dataclass(frozen=True)
 class Corpus:
-    """Where a stage's rows lie: translated files, the English originals for replay, and the pictures."""
+    """Where a stage's rows lie: translated files, the English originals for replay, and the pictures.
+
+    `parallel` holds (English file, its translation) to align a vocabulary by, for rows that have no English originals.
+    """
 
     translated: tuple[Path, ...]
     english: tuple[Path, ...]
     images: Path
+    parallel: tuple[tuple[Path, Path], ...] = ()
+
+    @property
+    def pairs(self) -> tuple[tuple[Path, Path], ...]:
+        """(English file, its translation), from whichever there is."""
+        return self.parallel or (tuple(zip(self.english, self.translated, strict=True)) if self.english else ())
 
 
 def stage_folder(scale: Scale, language: str, recipe: Recipe, stage: Stage) -> Path:
@@ -70,7 +79,7 @@ def plan_of(scale: Scale, stage: Stage, tokens: int, seed: int, steps: int | Non
 
 def _inputs(recipe: Recipe, stage: Stage, scale: Scale, corpus: Corpus, seed: int, steps: int | None, before: Path | None) -> str:
     """What decides a stage's result; file dates do not, nor how many processes or batches share a step."""
-    files = [runs.file_hash(path) for path in (*corpus.translated, *corpus.english)]
+    files = [runs.file_hash(path) for path in (*corpus.translated, *corpus.english, *(path for pair in corpus.parallel for path in pair))]
     if before:
         start = [runs.file_hash(path) for path in sorted(before.glob("*.safetensors"))]
     else:
@@ -124,7 +133,7 @@ def _train(scale: Scale, recipe: Recipe, stage: Stage, corpus: Corpus, seed: int
     runs.seed_all(seed)
     model, tokenizer = _start(scale, recipe, before)
     dtype = model.dtype
-    aligned = _align(model, tokenizer, corpus, stage, scale)
+    aligned = _align(model, tokenizer, corpus, stage, scale, before)
     make = _pairs if stage.objective == "preference" else _packed
     data, collate, plan, counts = make(scale, stage, corpus, model, tokenizer, seed, steps)
     if stage.objective != "preference":  # TRL attaches the adapter itself
@@ -133,7 +142,8 @@ def _train(scale: Scale, recipe: Recipe, stage: Stage, corpus: Corpus, seed: int
     parameters = list(trainer.model.parameters())
     trained = {"trained": sum(p.numel() for p in parameters if p.requires_grad), "all": sum(p.numel() for p in parameters)}
     with runs.full_disk_told(folder):
-        _export(_whole(trainer, scale, recipe, stage, corpus, before, folder), tokenizer, folder / "model", dtype, stage.prompt)
+        model = _whole(trainer, scale, recipe, stage, corpus, before, folder)
+        _export(model, tokenizer, folder / "model", dtype, stage.prompt, _left_untrained(tokenizer, corpus, stage, scale, before))
     return {
         "steps": plan.steps, **counts, "parameters": trained, "aligned_pieces": aligned, "history": history_of(trainer), "device": plan.device,
         "threads": torch.get_num_threads(), "processes": processes.count(),
@@ -182,12 +192,25 @@ def _packed(scale: Scale, stage: Stage, corpus: Corpus, model, tokenizer, seed: 
     return data, collate, plan, {"packs": len(packs), "pictures": len(pictures)}
 
 
-def _align(model, tokenizer, corpus: Corpus, stage: Stage, scale: Scale) -> int:
-    """How many untrained pieces were given a start; see training/vocabulary.py."""
-    fresh = untrained_pieces(load.SHIPPED) if scale.weights == "data" else []
-    if stage.vocabulary != "aligned" or not fresh or not corpus.english:
+def _untrained(scale: Scale, before: Path | None) -> list[int]:
+    return untrained_pieces(before or load.SHIPPED) if scale.weights == "data" else []
+
+
+def _left_untrained(tokenizer, corpus: Corpus, stage: Stage, scale: Scale, before: Path | None) -> list[int]:
+    """What the stage's model has never trained: its start's list, less the pieces of its rows where it trains embeddings."""
+    left = _untrained(scale, before)
+    if left and "embeddings" in (stage.tune or {}):
+        rows = (row for path in (*corpus.translated, *(corpus.english if stage.replay else ())) for row in read_rows(path))
+        left = sorted(set(left) - pieces_of(tokenizer, (text for row in rows for turn in turns_of(row) for text in turn)))
+    return left
+
+
+def _align(model, tokenizer, corpus: Corpus, stage: Stage, scale: Scale, before: Path | None) -> int:
+    """How many untrained pieces were given a start; see training/vocabulary.py. A model of an earlier stage says which are left."""
+    fresh = _untrained(scale, before)
+    if stage.vocabulary != "aligned" or not fresh or not corpus.pairs:
         return 0
-    return align_vocabulary(model, tokenizer, parallel_texts(corpus.english, corpus.translated), fresh)
+    return align_vocabulary(model, tokenizer, parallel_texts(*zip(*corpus.pairs, strict=True)), fresh)
 
 
 def _rows(files: tuple[Path, ...]) -> list[dict]:
@@ -232,11 +255,11 @@ def _whole(trainer, scale: Scale, recipe: Recipe, stage: Stage, corpus: Corpus, 
         return None
     plain = dataclasses.replace(scale, device="cpu", four_bit=False)
     model, tokenizer = _start(plain, recipe, before)
-    _align(model, tokenizer, corpus, stage, plain)
+    _align(model, tokenizer, corpus, stage, plain, before)
     return merged_from(model, folder / "trained")
 
 
-def _export(model, tokenizer, folder: Path, dtype: torch.dtype, prompt: str) -> None:
+def _export(model, tokenizer, folder: Path, dtype: torch.dtype, prompt: str, untrained: Sequence[int] = ()) -> None:
     """The whole model in llava-hf layout and in the start model's precision; written beside, then renamed."""
     if processes.is_main():
         beside = folder.with_name("model.part")
@@ -244,6 +267,7 @@ def _export(model, tokenizer, folder: Path, dtype: torch.dtype, prompt: str) -> 
         model.config.prompt = prompt  # so that whoever asks it asks as it learnt
         model.to(dtype).save_pretrained(beside)
         tokenizer.save_pretrained(beside)
+        runs.write_json(beside / UNTRAINED, list(untrained))
         shutil.rmtree(folder, ignore_errors=True)
         beside.rename(folder)
         for name in ("checkpoints", "trained"):

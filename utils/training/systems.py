@@ -28,14 +28,15 @@ LLAVA_NDINO = Recipe(
         Stage("align", "LCS-558K, English captions", {"projector": Tune("full", 1e-3)}, prompt="plain", max_length=8192, rows=558_000),
         Stage(
             "adapt", "Italian text with pictures: WIT sections, WIT captions, MultiEURLEX pages", _ALL_PARTS, prompt="plain",
-            max_length=8192, rows=250_000, batch=128,
+            max_length=8192, rows=250_000, batch=128, vocabulary="aligned",
         ),
         Stage(
             "short", "15 Cauldron tasks translated, MTVQA, EXAMS-V", _ALL_PARTS, prompt="llama_3", max_length=8192, rows=260_302, batch=128,
+            vocabulary="aligned",
         ),
         Stage(
             "long", "LLaVA conversation_58k translated, one round", _ALL_PARTS, prompt="llama_3", epochs=None, max_steps=500,
-            max_length=8192, rows=58_000, batch=128,
+            max_length=8192, rows=58_000, batch=128, vocabulary="aligned",
         ),
     ),
     source="Musacchio et al. 2024, LLaVA-NDiNO, CEUR-WS Vol-3877, paper 9; code swapUniba/LLaVA-NDiNO",

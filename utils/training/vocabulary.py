@@ -26,6 +26,11 @@ def untrained_pieces(folder: Path) -> list[int]:
         return []
 
 
+def pieces_of(tokenizer, texts: Iterable[str]) -> set[int]:
+    """Ids of all pieces that the texts are cut into."""
+    return {piece for text in set(texts) for piece in tokenizer(text, add_special_tokens=False)["input_ids"]}
+
+
 def parallel_texts(english: Iterable[Path], translated: Iterable[Path]) -> list[tuple[str, str]]:
     """Unique (English, translated) turns of the rows both files have, matched by id."""
     pairs: dict[tuple[str, str], None] = {}

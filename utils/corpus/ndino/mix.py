@@ -21,9 +21,10 @@ from utils.scales import TINY, Scale
 SHARES = {"sections": 168, "captions": 72, "documents": 10}
 FILES = {"align": "align_captions.json", "adapt": "adapt_mix.json", "short": "short_tasks.json", "long": "long_rounds.json"}
 TASKS_EACH = 3  # short tasks asked about one picture
+PARALLEL = ("parallel_english.json", "parallel_translated.json")  # the same questions and answers twice, by which a vocabulary is aligned
 REPORT = "report.json"
 PDFS = "pdfs"
-VERSION = 1  # part of what a finished folder is known by: raise it when the rows change
+VERSION = 2  # part of what a finished folder is known by: raise it when the rows change
 
 
 def counts(total: int, shares: dict[str, int] = SHARES) -> dict[str, int]:
@@ -81,7 +82,7 @@ def build(scale: Scale, language: str, folder: Path, seed: int = 0) -> dict[str,
     inputs = runs.text_hash("ndino", VERSION, pictures, language, seed, SHARES, TASKS_EACH, documents.reader_version())
     found = {stage: [folder / name] for stage, name in FILES.items()}
     with runs.lock(folder):
-        if runs.complete(folder, inputs) and all(path.is_file() for paths in found.values() for path in paths):
+        if runs.complete(folder, inputs) and all((folder / name).is_file() for name in (*FILES.values(), *PARALLEL)):
             return found
         started, made = time.monotonic(), folder / ".part"
         shutil.rmtree(made, ignore_errors=True)  # what a killed run had begun
@@ -119,6 +120,8 @@ def _write(folder: Path, pictures: int, language: str, seed: int) -> dict:
     }
     for stage, name in FILES.items():
         write_rows(folder / name, rows[stage])
+    for name, code in zip(PARALLEL, ("en", language), strict=True):
+        write_rows(folder / name, list(_conversations(names, code, seed)))
     report = {
         "text": f"gold text of the picture world, {language}; align is English",
         "rows": {stage: len(found) for stage, found in rows.items()},
