@@ -31,6 +31,7 @@ from utils.training.querying import QueryCollator, answers_of, queried_loss
 from utils.training.recipes import Stage, Tune, recipe
 from utils.training.stages import Corpus, stage_folder, train_recipe, train_stage
 from utils.training.systems import SYSTEMS
+from utils.training.vocabulary import pieces_of, untrained_pieces
 
 SMALL = dataclasses.replace(TINY, name="small", pictures=24, steps=2, batch=2, row_tokens=300, max_rank=4, rate=30.0)
 OTHERS = [name for name in SYSTEMS if name != "llava-pt"]
@@ -104,6 +105,20 @@ def test_a_later_stage_alone_starts_from_the_stage_before_that_was_trained(files
     assert alone == both[1:], "the same start, so it skips itself"
     with pytest.raises(ValueError, match="recipe mblip has no stage 'x'; it has: warmup, instruct"):
         train_recipe(SMALL, "pt-BR", chosen, files["rows"], names=("x",))
+
+
+@pytest.mark.parametrize("chain", [("align", "adapt", "short"), ("align", "short", "long")], ids="-".join)
+def test_the_first_stage_in_a_new_language_aligns_its_words_and_a_later_one_leaves_them(chain, tmp_path, monkeypatch):
+    monkeypatch.setenv("OUTPUTS", str(tmp_path))
+    chosen = recipe("llava-ndino").only(*chain)
+    aligned = [found["aligned_pieces"] for found in train_recipe(SMALL, "it", chosen, stage_data(chosen, SMALL, "it"))]
+    left = [set(untrained_pieces(stage_folder(SMALL, "it", chosen, stage) / "model")) for stage in chosen.stages]
+    assert aligned[0] == 0 and left[0] == set(untrained_pieces(stages.load.SHIPPED)), "the projector alone trains no words"
+    assert aligned[1] > 50 and left[2] < left[1] < left[0]
+    assert aligned[2] <= len(left[1]), "only what the stage before never trained"
+    _, tokenizer = load_folder(stage_folder(SMALL, "it", chosen, chosen.stages[1]) / "model")
+    words = pieces_of(tokenizer, stage_data(chosen, SMALL, "it")[chain[1]].translated)
+    assert not words & left[1], "what a stage read is trained"
 
 
 def tall(corpus, tmp_path):

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 
 from utils import runs
-from utils.corpus.conversations import read_rows, turns_of
+from utils.corpus.conversations import read_rows
 from utils.models import load
 from utils.models.load import load_model, load_start
 from utils.models.prompt_formats import PROMPTS
@@ -199,10 +199,9 @@ def _untrained(scale: Scale, before: Path | None) -> list[int]:
 def _left_untrained(tokenizer, corpus: Corpus, stage: Stage, scale: Scale, before: Path | None) -> list[int]:
     """What the stage's model has never trained: its start's list, less the pieces of its rows where it trains embeddings."""
     left = _untrained(scale, before)
-    if left and "embeddings" in (stage.tune or {}):
-        rows = (row for path in (*corpus.translated, *(corpus.english if stage.replay else ())) for row in read_rows(path))
-        left = sorted(set(left) - pieces_of(tokenizer, (text for row in rows for turn in turns_of(row) for text in turn)))
-    return left
+    if not left or "embeddings" not in (stage.tune or {}):
+        return left
+    return sorted(set(left) - pieces_of(tokenizer, (*corpus.translated, *(corpus.english if stage.replay else ()))))
 
 
 def _align(model, tokenizer, corpus: Corpus, stage: Stage, scale: Scale, before: Path | None) -> int:
@@ -253,8 +252,7 @@ def _whole(trainer, scale: Scale, recipe: Recipe, stage: Stage, corpus: Corpus, 
     processes.wait()
     if not processes.is_main():
         return None
-    plain = dataclasses.replace(scale, device="cpu", four_bit=False)
-    model, tokenizer = _start(plain, recipe, before)
+    model, tokenizer = _start(plain := dataclasses.replace(scale, device="cpu", four_bit=False), recipe, before)
     _align(model, tokenizer, corpus, stage, plain, before)
     return merged_from(model, folder / "trained")
 

@@ -26,9 +26,10 @@ def untrained_pieces(folder: Path) -> list[int]:
         return []
 
 
-def pieces_of(tokenizer, texts: Iterable[str]) -> set[int]:
-    """Ids of all pieces that the texts are cut into."""
-    return {piece for text in set(texts) for piece in tokenizer(text, add_special_tokens=False)["input_ids"]}
+def pieces_of(tokenizer, files: Iterable[Path]) -> set[int]:
+    """Ids of all pieces that the texts of LLaVA files are cut into."""
+    texts = {text for path in files for row in read_rows(path) for turn in turns_of(row) for text in turn}
+    return {piece for text in texts for piece in tokenizer(text, add_special_tokens=False)["input_ids"]}
 
 
 def parallel_texts(english: Iterable[Path], translated: Iterable[Path]) -> list[tuple[str, str]]:
