@@ -151,12 +151,12 @@ def _share(commands) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit code (0 good, 1 problems found, 2 it could not be done)."""
-    from utils import commands
+    from utils import commands, course_commands
     from utils.runs import UserError
 
     options = _parser().parse_args(arguments)
     try:
-        return getattr(commands, options.command)(options)
+        return getattr(commands if hasattr(commands, options.command) else course_commands, options.command)(options)
     except (UserError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
