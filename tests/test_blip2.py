@@ -112,7 +112,7 @@ def test_the_start_is_built_from_nothing_and_a_second_call_does_nothing(tmp_path
 @NEEDS_FILES
 def test_the_shipped_eyes_see_held_out_pictures_and_speak_english(base):
     llava, tokenizer = base
-    model = blip2_start.blip2_start("llama", tokenizer, llava).eval()
+    model = blip2_start.english_blip2(llava, tokenizer).eval()
     asks = questions("pairs", 12, ("naming", "background", "total"))
     assert sum(answer.right for answer in ask_all(model, tokenizer, asks, "en")) > 30
     elsewhere = [scene_of("pairs", 500 + index, 5) for index in range(len(asks))]
@@ -124,7 +124,7 @@ def test_the_shipped_eyes_see_held_out_pictures_and_speak_english(base):
 def test_both_shapes_start_with_eyes_and_a_language_model_that_never_met(name, base):
     llava, tokenizer = base
     model, _ = load_start(TINY, name=name)
-    english = blip2_start.blip2_start("llama", tokenizer, llava)
+    english = blip2_start.english_blip2(llava, tokenizer)
     assert torch.equal(
         model.qformer.encoder.layer[0].attention.attention.query.weight, english.qformer.encoder.layer[0].attention.attention.query.weight
     )
@@ -152,7 +152,7 @@ def test_rates_of_the_tiny_scale_are_a_stages_own_and_those_of_full_size_stay():
 def test_an_adapter_beside_a_q_former_trains_input_and_output_words_as_one_matrix(base, tmp_path):
     llava, tokenizer = base
     stage = connector.QFORMER.stages[0]
-    model = adapt(blip2_start.blip2_start("llama", tokenizer, llava), stage, 4)
+    model = adapt(blip2_start.english_blip2(llava, tokenizer), stage, 4)
     language = model.get_base_model().language_model
     trained = language.model.embed_tokens.modules_to_save["default"].weight
     assert language.lm_head.modules_to_save["default"].weight is trained

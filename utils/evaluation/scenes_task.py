@@ -2,6 +2,7 @@
 
 import dataclasses
 import random
+import time
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 
@@ -86,6 +87,15 @@ def ask_all(
             Answer(ask.type, ask.scene, answer_key(ask), language, question, gold, truth(ask), reply, verdict.right, verdict.share, spoken)
         )
     return results
+
+
+def answer_seconds(model, tokenizer, asks: list[Ask], language: str, warm: int = 8) -> float:
+    """Seconds per 100 answers of a model in memory, after `warm` that do not count."""
+    pictures, wording = [render(ask.scene) for ask in asks], [say(ask, language)[0] for ask in asks]
+    answer_all(model, tokenizer, pictures[:warm], wording[:warm])
+    started = time.perf_counter()
+    answer_all(model, tokenizer, pictures, wording)
+    return 100 * (time.perf_counter() - started) / len(asks)
 
 
 def table(answers: list[Answer]) -> list[dict]:

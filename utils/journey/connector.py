@@ -9,7 +9,7 @@ from pathlib import Path
 
 from utils import runs
 from utils.evaluation.runner import evaluate, overall
-from utils.evaluation.scenes_task import ask_all, questions
+from utils.evaluation.scenes_task import answer_seconds, questions
 from utils.journey.execute import end_with
 from utils.journey.steps import prepare_corpus
 from utils.journey.systems import steps_of, train_system
@@ -51,15 +51,6 @@ def train_qformer(scale: Scale, language: str, seed: int = 0) -> tuple[dict, Pat
     return manifest, stage_folder(scale, language, QFORMER, stage) / "model"
 
 
-def _seconds(folder: Path, asks: list, language: str) -> float:
-    """Seconds per 100 answers, the model already in memory; once to warm up."""
-    model, tokenizer = load_folder(folder)
-    ask_all(model, tokenizer, asks[:8], language)
-    started = time.perf_counter()
-    ask_all(model, tokenizer, asks, language)
-    return 100 * (time.perf_counter() - started) / len(asks)
-
-
 def _rows(scale: Scale, language: str) -> list[dict]:
     import torch
 
@@ -69,13 +60,14 @@ def _rows(scale: Scale, language: str) -> list[dict]:
     trained = {"MLP": ("systems/llava-pt", manifests[-1], folder), "Q-Former": ("connector/q-former", *train_qformer(scale, language))}
     asks, rows = questions("known", 4), []
     for name, (place, manifest, folder) in trained.items():
+        model, tokenizer = load_folder(folder)
         out = runs.output_folder(scale.name, language, "evaluation", *place.split("/"))
         own, english = (overall(evaluate(folder, asked, out / asked, scale.questions, scale=scale)) for asked in (language, "en"))
         rows.append(
             {
-                "connector": name, "picture_tokens": image_tokens(load_folder(folder)[0]), "trained": manifest["parameters"]["trained"],
+                "connector": name, "picture_tokens": image_tokens(model), "trained": manifest["parameters"]["trained"],
                 "accuracy": own["share"], "low": own["low"], "high": own["high"], "english": english["share"],
-                "seconds_of_training": manifest["seconds"], "seconds_per_100": _seconds(folder, asks, language),
+                "seconds_of_training": manifest["seconds"], "seconds_per_100": answer_seconds(model, tokenizer, asks, language),
             }
         )  # fmt: skip
     return rows

@@ -31,7 +31,7 @@ DATA = {
     "amalia-vl": "gold captions; {corpus}, some English; gold pairs",
     "mblip": "gold mix of many languages; {corpus} and its English originals",
 }
-TIMED, WARM = 100, 8  # answers that are timed, and those before them
+TIMED = 100  # answers
 CODE = "1"  # raise when what is measured changes: kept measures are then made again
 
 
@@ -54,11 +54,9 @@ def stage_model(name: str, stage: str, scale: Scale, language: str) -> Path:
 
 def _measured(model: Path, scale: Scale, language: str, per_type: int, out: Path) -> dict:
     """What a model needs and how fast it answers: parameters, views and tokens of a picture, seconds for 100 answers; kept in `out`."""
-    from utils.corpus.scenes.grammar import say
     from utils.corpus.scenes.render import render
-    from utils.evaluation.generate import answer_all
     from utils.evaluation.runner import inputs_of
-    from utils.evaluation.scenes_task import questions
+    from utils.evaluation.scenes_task import answer_seconds, questions
     from utils.models.load import load_model
     from utils.models.tiling import picture_inputs, picture_tokens
 
@@ -67,16 +65,12 @@ def _measured(model: Path, scale: Scale, language: str, per_type: int, out: Path
         opened, tokenizer = load_model(model, scale)
         asks = questions("known", per_type)
         asks = asks[:: max(1, len(asks) // TIMED)][:TIMED]
-        pictures, said = [render(ask.scene) for ask in asks], [say(ask, language)[0] for ask in asks]
-        answer_all(opened, tokenizer, pictures[:WARM], said[:WARM])
-        began = time.perf_counter()
-        answer_all(opened, tokenizer, pictures, said)
-        seconds = time.perf_counter() - began
-        pixels = picture_inputs(opened.config, pictures[0])["pixel_values"]
-        size = (pictures[0].height, pictures[0].width)
+        picture = render(asks[0].scene)
+        pixels = picture_inputs(opened.config, picture)["pixel_values"]
         runs.write_json(out / "measured.json", {
             "parameters": sum(p.numel() for p in opened.parameters()), "views": pixels.shape[1] if pixels.ndim == 5 else 1,
-            "picture_tokens": picture_tokens(opened.config, size), "answer_seconds": 100 * seconds / len(asks),
+            "picture_tokens": picture_tokens(opened.config, (picture.height, picture.width)),
+            "answer_seconds": answer_seconds(opened, tokenizer, asks, language),
         })  # fmt: skip
         runs.finish(out, inputs, started)
     return runs.read_json(out / "measured.json")

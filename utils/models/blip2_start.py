@@ -51,15 +51,18 @@ def with_eyes(model, folder: Path = SHIPPED):
     return _put(model, {name: value for name, value in _read(folder / EYES).items() if not name.startswith("language_projection")})
 
 
-def blip2_start(kind: str, tokenizer, llava=None, folder: Path = SHIPPED, seed: int = 0):
+def blip2_start(kind: str, tokenizer, folder: Path = SHIPPED, seed: int = 0):
     """mBLIP's start at the tiny scale: the English eyes and the language model `kind`, "mt5" with its projection, "bloom" with a random one.
 
-    With `llava`, kind "llama": the English BLIP-2 itself, its projection trained. Raises UserError when a file is missing.
+    Raises UserError when a file is missing.
     """
-    if llava is not None:
-        return _put(blip2_from_llava(llava, tokenizer, seed), _read(folder / EYES))
     model = with_eyes(small_blip2(tokenizer, kind, seed), folder)
     return _put(model, _read(folder / f"{kind}.safetensors"))
+
+
+def english_blip2(llava, tokenizer, folder: Path = SHIPPED, seed: int = 0):
+    """The English BLIP-2 itself: the eyes with their projection, beside the language model of a tiny LLaVA. Raises UserError."""
+    return _put(blip2_from_llava(llava, tokenizer, seed), _read(folder / EYES))
 
 
 def _read(path: Path) -> dict[str, torch.Tensor]:

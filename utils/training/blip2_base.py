@@ -24,7 +24,7 @@ from utils.corpus.scenes.render import render
 from utils.corpus.scenes.words import COLOUR, KIND
 from utils.corpus.scenes.world import PLACES, Scene, scene_of
 from utils.models import load
-from utils.models.blip2_start import EYES, blip2_from_llava, blip2_start, with_eyes
+from utils.models.blip2_start import EYES, blip2_from_llava, english_blip2, with_eyes
 from utils.models.pixels import to_pixels
 from utils.models.prompt_formats import MBLIP, VICUNA_V1
 from utils.models.prompts import encode_prefix, encode_turns
@@ -45,7 +45,7 @@ READ = Stage("read", "told pictures in ten languages", {part: Tune("full", 2e-3)
 PLANS = {
     "words": Plan(steps=500, batch=32, seed=21, save_every=250, log_every=25),
     "speak": Plan(steps=400, batch=8, seed=22, save_every=100, log_every=20),
-    "mt5": Plan(steps=3000, batch=1, seed=23, save_every=500, log_every=50),
+    "mt5": Plan(steps=9000, batch=1, seed=23, save_every=500, log_every=50),
     "bloom": Plan(steps=1500, batch=1, seed=23, save_every=500, log_every=50),  # twice as slow
 }
 PICTURES = 12  # in one step of reading
@@ -195,7 +195,7 @@ def build_reader(kind: str, folder: Path, plan: Plan) -> None:
 def write_english(files: Path, folder: Path) -> Path:
     """The English BLIP-2 of the eyes in `files` as a model folder that everything else opens; returns the folder."""
     llava, tokenizer = load.load_folder(load.SHIPPED)
-    model = blip2_start("llama", tokenizer, llava, files)
+    model = english_blip2(llava, tokenizer, files)
     model.config.prompt = VICUNA_V1.name
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
