@@ -245,7 +245,7 @@ def test_own_result_comes_before_the_shipped_one(tmp_path, monkeypatch):
 def test_a_smaller_scale_has_a_smaller_budget():
     assert journey.budget_of(TINY) == Budget()
     tenth = journey.budget_of(shrink(TINY, 0.1))
-    assert tenth.steps == {"align": 4, "adapt": 12, "short": 12, "long": 4} and (tenth.per_type, tenth.pope, tenth.sentences) == (2, 4, 1)
+    assert tenth.steps == {"align": 4, "adapt": 20, "short": 20, "long": 6} and (tenth.per_type, tenth.pope, tenth.sentences) == (2, 4, 1)
 
 
 def test_the_command_refuses_what_it_cannot_train(capsys):

@@ -45,7 +45,7 @@ def system_recipe(name: str) -> Recipe:
     return dataclasses.replace(recipe(name), name=f"systems/{name}")
 
 
-def train_system(name: str, scale: Scale, language: str, seed: int = 0) -> tuple[list[dict], Path]:
+def train_system(name: str, scale: Scale, language: str, seed: int | None = None) -> tuple[list[dict], Path]:
     """Train one of FOUR on the common budget; returns its stages' manifests and the model's folder. What is done is skipped.
 
     Raises UserError where its data is published and not made here.
@@ -78,8 +78,9 @@ def stage_data(recipe: Recipe, scale: Scale, language: str) -> Mapping[str, Corp
 
 def _ndino(scale: Scale, language: str, folder: Path) -> dict[str, Corpus]:
     """Source of the stages: LLaVA-NDiNO, CEUR-WS Vol-3877, paper 9."""
-    pair = tuple(folder / name for name in PARALLEL)
-    return {stage: Corpus(tuple(files), (), folder / "images", (pair,)) for stage, files in build(scale, language, folder).items()}
+    made, pair = build(scale, language, folder), tuple(folder / name for name in PARALLEL)
+    # Alignment is English: the same model for every language.
+    return {stage: Corpus(tuple(files), (), folder / "images", () if stage == "align" else (pair,)) for stage, files in made.items()}
 
 
 def _amalia(scale: Scale, language: str, folder: Path) -> dict[str, Corpus]:
