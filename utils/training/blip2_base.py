@@ -203,7 +203,7 @@ def write_english(files: Path, folder: Path) -> Path:
 
 
 def build_blip2(folder: Path, plans: dict[str, Plan] = PLANS) -> Path:
-    """The files of `data/blip2` in `folder`, in half precision; resumable. About 40 minutes on two CPU cores; returns the folder."""
+    """The files of `data/blip2` in `folder`, in half precision; resumable. About an hour and a half of one CPU core; returns the folder."""
     started, inputs = time.monotonic(), runs.text_hash("blip2", *(str(plan) for plan in plans.values()), str((WORDS, SPEAK, READ)))
     if not runs.complete(folder, inputs):
         folder.mkdir(parents=True, exist_ok=True)
