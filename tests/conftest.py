@@ -13,7 +13,7 @@ SAMPLES = ROOT.parent / "shared" / "samples"
 @pytest.fixture(autouse=True)
 def own_outputs(tmp_path, monkeypatch):
     monkeypatch.setenv("OUTPUTS", str(tmp_path / "outputs"))
-    for name in ("SHARE", "WEIGHTS", "SCALE", "RECIPE"):
+    for name in ("SHARE", "SEED", "WEIGHTS", "SCALE", "RECIPE"):
         monkeypatch.delenv(name, raising=False)
 
 

@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import nbformat
@@ -14,7 +15,9 @@ import pytest
 from utils import runs
 from utils.journey import run as journey
 from utils.journey.notebook import begin, table
+from utils.journey.report import write_report
 from utils.journey.run import NOTEBOOKS, SOURCES
+from utils.journey.timing import cell_times, overhead
 
 
 def notebook(path, *cells: str) -> None:
@@ -29,6 +32,7 @@ def sources(tmp_path, monkeypatch):
     folder = tmp_path / "notebooks"
     folder.mkdir()
     monkeypatch.setattr(journey, "SOURCES", folder)
+    monkeypatch.setattr(journey, "_code_hash", lambda: "the code of this test")  # someone may edit a file meanwhile
     return folder
 
 
@@ -36,7 +40,7 @@ def read(name: str = "journey.json"):
     return json.loads((runs.outputs() / "tiny" / "pt-BR" / name).read_text())
 
 
-def test_notebooks_run_in_order_with_their_parameters_and_skip_when_complete(sources, capsys):
+def test_notebooks_run_in_order_with_their_parameters_and_skip_when_complete(sources, capsys, monkeypatch):
     notebook(sources / "a.ipynb", "print(SCALE, LANGUAGE, RECIPE)")
     notebook(sources / "b.ipynb", "1 + 1")
     assert journey.run_journey("tiny", "pt-BR", "llava-pt", ("a", "b")) == 0
@@ -46,12 +50,19 @@ def test_notebooks_run_in_order_with_their_parameters_and_skip_when_complete(sou
     assert out[3].startswith("2 of 2 notebooks ok in") and out[3].endswith("index.html")
     page = (runs.outputs() / "tiny" / "pt-BR" / "notebooks" / "a.html").read_text()
     assert "tiny pt-BR llava-pt" in page
+    first, spent = read()["notebooks"][0], read()["overhead"]
+    assert first["peak_memory_mb"] > 20 and 0 < first["cells_seconds"] < first["seconds"]
+    assert spent["cells"] == pytest.approx(sum(n["cells_seconds"] for n in read()["notebooks"]), abs=0.11) and spent["share"] > 0
     assert journey.run_journey("tiny", "pt-BR", "llava-pt", ("a", "b")) == 0
     assert all(line.endswith("(done before)") for line in capsys.readouterr().out.splitlines()[:2])
     assert [n["status"] for n in read()["notebooks"]] == ["ok", "ok"] and read()["versions"]["torch"]
     notebook(sources / "b.ipynb", "2 + 2")
     journey.run_journey("tiny", "pt-BR", "llava-pt", ("a", "b"))
     assert [n["skipped"] for n in read()["notebooks"]] == [True, False]
+    monkeypatch.setenv("SEED", "0")  # as without
+    monkeypatch.setenv("ENGINE", "another")
+    journey.run_journey("tiny", "pt-BR", "llava-pt", ("b",))
+    assert [(n["name"], n["skipped"]) for n in read()["notebooks"]] == [("a", True), ("b", False)], "b alone was run, a is still told"
 
 
 def test_a_failed_notebook_is_named_with_its_cell_and_does_not_stop_the_others(sources, capsys):
@@ -68,23 +79,18 @@ def test_a_failed_notebook_is_named_with_its_cell_and_does_not_stop_the_others(s
 
 def test_a_hanging_cell_and_a_hanging_notebook_are_ended(sources, capsys, monkeypatch):
     notebook(sources / "a.ipynb", "import time; time.sleep(60)")
-    monkeypatch.setattr(journey, "CELL_TIMEOUT", {"tiny": 2})
-    assert journey.run_journey("tiny", "pt-BR", "llava-pt", ("a",)) == 1
-    assert "ran longer than 2 s" in capsys.readouterr().out
     monkeypatch.setattr(journey, "NOTEBOOK_TIMEOUT", {"tiny": 4})
-    monkeypatch.setattr(journey, "CELL_TIMEOUT", {"tiny": 60})
+    assert journey.run_journey("tiny", "pt-BR", "llava-pt", ("a",), cell_timeout=6) == 1
+    assert "a cell ran longer than 6 s" in capsys.readouterr().out, "a notebook has no limit of its own then"
     assert journey.run_journey("tiny", "pt-BR", "llava-pt", ("a",)) == 1
     assert "the notebook ran longer than 4 s" in capsys.readouterr().out
 
 
 def test_a_killed_journey_leaves_no_kernel_behind(tmp_path):
     notebook(tmp_path / "a.ipynb", f"import os, time; open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid())); time.sleep(120)")
-    command = [
-        sys.executable,
-        "-c",
-        f"import subprocess, sys; subprocess.run([sys.executable, '-m', 'utils.journey.execute', {str(tmp_path / 'a.ipynb')!r}, {str(tmp_path / 'o.ipynb')!r}, '{{}}', '200'])",
-    ]
-    process = subprocess.Popen(command, cwd=runs.ROOT)
+    paths = f"{str(tmp_path / 'a.ipynb')!r}, {str(tmp_path / 'o.ipynb')!r}"
+    code = f"import subprocess, sys; subprocess.run([sys.executable, '-m', 'utils.journey.execute', {paths}, '{{}}', '200'])"
+    process = subprocess.Popen([sys.executable, "-c", code], cwd=runs.ROOT)
     until = time.monotonic() + 60
     while not ((tmp_path / "pid").exists() and (tmp_path / "pid").read_text()) and time.monotonic() < until:
         time.sleep(0.2)
@@ -101,6 +107,120 @@ def test_a_killed_journey_leaves_no_kernel_behind(tmp_path):
             return
         time.sleep(0.5)
     pytest.fail("the kernel outlived the journey")
+
+
+def test_the_log_shows_what_a_cell_prints_while_it_runs_and_keeps_older_runs(sources):
+    go = sources / "go"
+    notebook(
+        sources / "a.ipynb",
+        f"import pathlib, sys, time\nprint('step 1/2', flush=True); print('careful', file=sys.stderr, flush=True); until = time.monotonic() + 60\n"
+        f"while not pathlib.Path({str(go)!r}).exists():\n    assert time.monotonic() < until, 'nobody saw it'\n    time.sleep(0.1)",
+    )
+    log = runs.outputs() / "tiny" / "pt-BR" / "notebooks" / "a.log"
+    log.parent.mkdir(parents=True)
+    log.write_text("of the night before\n")
+
+    def look() -> None:
+        until = time.monotonic() + 60
+        while time.monotonic() < until and not {"step 1/2", "careful"} <= set(re.findall("step 1/2|careful", log.read_text())):
+            time.sleep(0.1)
+        go.touch()
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    assert journey.run_journey("tiny", "pt-BR", "llava-pt", ("a",)) == 0
+    looking.join()
+    assert log.read_text().startswith("of the night before") and re.search(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d step 1/2$", log.read_text(), re.M)
+
+
+STAGES = """import sys; sys.path.insert(0, {root!r})
+import os, pathlib, time
+from utils import runs
+for stage in ("align", "instruct", "prefer"):
+    folder = runs.output_folder("tiny", LANGUAGE, RECIPE, stage)
+    with runs.lock(folder):
+        if not runs.complete(folder, "inputs"):
+            with open({work!r}, "a") as work:
+                print(stage, file=work)
+            while stage == "instruct" and not pathlib.Path({go!r}).exists():
+                time.sleep(0.1)
+            runs.finish(folder, "inputs", time.monotonic())"""
+COMMAND = """import pathlib, sys
+from utils.journey import run
+run.SOURCES, run.NOTEBOOKS, run._code_hash = pathlib.Path(sys.argv[1]), ("90_own",), lambda: "the code of this test"
+run.gate, run.line_of_gates = lambda *how: [], lambda found: "the weeks"  # they read much, and are not what is tested
+from utils.__main__ import main
+sys.exit(main(["journey", "--anyway", "--notebooks", "90"]))"""
+
+
+def test_stopped_and_killed_a_journey_goes_on_at_the_stage_that_was_running(sources, tmp_path):
+    work, go = tmp_path / "work", tmp_path / "go"
+    notebook(sources / "90_own.ipynb", STAGES.format(root=str(runs.ROOT), work=str(work), go=str(go)))
+    start = lambda: subprocess.Popen([sys.executable, "-c", COMMAND, str(sources)], cwd=runs.ROOT, stderr=subprocess.PIPE, text=True)  # noqa: E731
+    for number, how in enumerate((signal.SIGTERM, signal.SIGKILL), start=2):
+        process, until = start(), time.monotonic() + 300
+        while time.monotonic() < until and not (work.exists() and len(work.read_text().split()) == number):
+            time.sleep(0.1)
+        process.send_signal(how)
+        _, errors = process.communicate(timeout=300)
+        if how == signal.SIGTERM:
+            assert process.returncode == 130 and "goes on from here" in errors and read()["notebooks"][0]["status"] == "stopped"
+    go.touch()
+    process = start()
+    process.communicate(timeout=300)
+    done = work.read_text().split()
+    assert process.returncode == 0 and done.count("align") == done.count("prefer") == 1 and done.count("instruct") >= 2
+    assert read()["notebooks"][0]["status"] == "ok"
+
+
+def test_the_same_journey_twice_is_refused_and_another_is_not(sources, monkeypatch):
+    notebook(sources / "a.ipynb", "1 + 1")
+    monkeypatch.setattr(journey, "LOCK_WAIT", 0)
+    with runs.lock(runs.outputs() / "tiny" / "pt-BR"):
+        with pytest.raises(runs.UserError, match="^another run works in .*; wait for it or set OUTPUTS"):
+            journey.run_journey("tiny", "pt-BR", "llava-pt", ("a",))
+        assert journey.run_journey("tiny", "it", "llava-pt", ("a",)) == 0
+
+
+def test_cell_times_come_from_papermills_metadata(tmp_path):
+    cell = lambda kind, took, source, count=None: {  # noqa: E731
+        "cell_type": kind, "source": source, "execution_count": count, "metadata": {"papermill": {"duration": took}},
+    }  # fmt: skip
+    code = [
+        cell("code", 2.5, "import x\n# why\nslow()", 1),
+        cell("code", 0.2, "quick()", 2),
+        cell("code", 9.0, ["model = train()  # why\n", "x" * 99], 3),
+    ]
+    path = tmp_path / "a.ipynb"
+    path.write_text(json.dumps({"cells": [cell("markdown", 5.0, "# Title"), *code]}))
+    told = cell_times(path)
+    assert told["cells_seconds"] == 16.7 and [(one["cell"], one["code"]) for one in told["slowest"]] == [(3, "model = train()"), (1, "slow()")]
+    path.write_text("{")
+    assert cell_times(path) == cell_times(tmp_path / "none.ipynb") == {}
+    results = [{"cells_seconds": 8.0}, {"cells_seconds": 50.0, "skipped": True}]
+    assert overhead(10.0, results)["share"] == 0.25 and overhead(1.0, results[1:])["share"] is None
+
+
+def test_the_page_tells_time_memory_and_slow_cells_of_each_notebook(tmp_path):
+    slow = [{"cell": 4, "seconds": 61.2, "code": "train(<b>)"}]
+    results = [
+        {"name": "a", "status": "ok", "seconds": 70.0, "skipped": False, "peak_memory_mb": 1536, "gpu_memory_mb": 52224, "slowest": slow},
+        {"name": "b", "status": "failed", "seconds": 2.0, "skipped": False, "cell": 3, "message": "ValueError: <i>"},
+    ]
+    folder = tmp_path / "tiny-seed1" / "it"
+    (folder / "notebooks").mkdir(parents=True)
+    parameters = {"SCALE": "tiny", "LANGUAGE": "it", "RECIPE": "llava-pt"}
+    page = write_report(folder, parameters, results, overhead(100.0, [{"cells_seconds": 80.0}])).read_text()
+    for words in (
+        "1.5 GB",
+        "GPU 51.0 GB",
+        "61 s, cell 4: <code>train(&lt;b&gt;)",
+        "cell 3: ValueError: &lt;i&gt;",
+        'href="notebooks/b.log"',
+        "added 25 %",
+    ):
+        assert words in page, words
+    assert "llava-pt · tiny-seed1 · it" in page and "not told" in page
 
 
 def test_the_report_needs_no_network_and_carries_alternative_text(sources):

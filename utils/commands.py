@@ -17,9 +17,9 @@ from utils.scales import scale
 
 
 def journey(options: argparse.Namespace) -> int:
-    from utils.journey.run import run_journey
+    from utils.journey.run import journey_command
 
-    return run_journey(options.scale, options.language, options.recipe)
+    return journey_command(options)
 
 
 def check(options: argparse.Namespace) -> int:
@@ -142,7 +142,7 @@ def rehearse(options: argparse.Namespace) -> int:
 
 
 def readme(options: argparse.Namespace) -> int:
-    from utils.journey.report import update_readme
+    from utils.journey.front import update_readme
 
     print(f"written: {update_readme(runs.outputs() / 'tiny' / 'pt-BR')}")
     return 0

@@ -7,8 +7,8 @@ import json
 import os
 import platform
 import random
-import resource
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -120,10 +120,22 @@ def versions() -> dict[str, str]:
     return found
 
 
-def peak_memory_mb() -> int:
-    """Largest resident memory of this process so far, in MiB."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+def peak_memory_mb(children: bool = False) -> int:
+    """Largest resident memory of this process so far, in MiB; with `children`, of the largest one that has ended (none on Windows: 0)."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        import psutil
+
+        return 0 if children else psutil.Process().memory_info().peak_wset >> 20
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN if children else resource.RUSAGE_SELF).ru_maxrss
     return peak // (1 << 20 if platform.system() == "Darwin" else 1 << 10)
+
+
+def _gpu_peak() -> dict[str, int]:
+    """{"gpu_memory_mb"}, the most that this process's tensors held on a GPU so far; {} where it used none."""
+    torch = sys.modules.get("torch")
+    return {"gpu_memory_mb": torch.cuda.max_memory_allocated() >> 20} if torch and torch.cuda.is_initialized() else {}
 
 
 def seed_all(seed: int) -> None:
@@ -152,6 +164,7 @@ def finish(folder: Path, inputs: str, started: float, **facts: object) -> dict:
         "inputs": inputs,
         "seconds": round(time.monotonic() - started, 1),
         "peak_memory_mb": peak_memory_mb(),
+        **_gpu_peak(),
         "finished": time.strftime("%Y-%m-%dT%H:%M:%S"),
         "versions": versions(),
         **facts,

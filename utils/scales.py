@@ -50,7 +50,7 @@ def scale(name: str) -> Scale:
     """The record of a scale; raises ValueError naming the valid ones.
 
     The environment variable SHARE (0 < SHARE <= 1) shrinks rows, steps and questions: tests run the whole course
-    in a minute that way. Such a run says so in its folder name.
+    in a minute that way. SEED (a whole number) is the seed of the trainings. Such a run says so in its folder name.
     """
     if name not in SCALES:
         raise ValueError(f"SCALE {name!r} is unknown; use one of: {', '.join(SCALES)}")
@@ -61,7 +61,16 @@ def scale(name: str) -> Scale:
         fraction = 0.0
     if not 0 < fraction <= 1:
         raise ValueError(f"SHARE {share!r} is not a number between 0 and 1")
-    return SCALES[name] if fraction == 1 else shrink(SCALES[name], fraction)
+    size, seed = SCALES[name] if fraction == 1 else shrink(SCALES[name], fraction), chosen_seed()
+    return dataclasses.replace(size, name=f"{size.name}-seed{seed}") if seed else size
+
+
+def chosen_seed() -> int:
+    """The environment variable SEED, 0 without it: the seed of every training that is not given one. Raises ValueError."""
+    text = os.environ.get("SEED") or "0"
+    if not (text.isascii() and text.isdigit()):
+        raise ValueError(f"SEED {text!r} is not a whole number from 0 up; give it one or remove it")
+    return int(text)
 
 
 def shrink(full: Scale, share: float) -> Scale:

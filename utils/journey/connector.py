@@ -43,7 +43,7 @@ def qformer_start(scale: Scale) -> Path:
     return folder / "model"
 
 
-def train_qformer(scale: Scale, language: str, seed: int = 0) -> tuple[dict, Path]:
+def train_qformer(scale: Scale, language: str, seed: int | None = None) -> tuple[dict, Path]:
     """Train the model with a Q-Former on llava-pt's rows and steps; returns its manifest and folder. What is done is skipped."""
     stage = QFORMER.stages[0]
     steps = steps_of(LLAVA_PT.name, scale).get(stage.name)

@@ -76,7 +76,7 @@ def _measured(model: Path, scale: Scale, language: str, per_type: int, out: Path
     return runs.read_json(out / "measured.json")
 
 
-def run_system(name: str, scale: Scale, language: str, seed: int, per_type: int) -> dict:
+def run_system(name: str, scale: Scale, language: str, seed: int | None, per_type: int) -> dict:
     """Train, ask and measure one system in this process; returns the numbers and where the answers are kept. What is done is skipped."""
     import torch
 
@@ -115,7 +115,7 @@ def _told_where_missing(name: str, scale: Scale, missing: dict[str, str]) -> Ite
 
 
 def four_systems(
-    scale: Scale, language: str, names: Sequence[str] = FOUR, seed: int = 0, per_type: int | None = None
+    scale: Scale, language: str, names: Sequence[str] = FOUR, seed: int | None = None, per_type: int | None = None
 ) -> tuple[dict[str, System], dict[str, str]]:
     """Train and ask the systems in order; returns their records by name, and by name a sentence for each that this scale cannot make here.
 

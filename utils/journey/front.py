@@ -1,4 +1,4 @@
-"""The front door's own parts: base and tuned answers as one picture, and the tree of files with a phrase for each."""
+"""What code writes into README.md: base and tuned answers as one picture, a journey's numbers, the tree of files with a phrase each."""
 
 import ast
 import random
@@ -11,7 +11,7 @@ from utils import runs
 TYPES = ("naming", "counting", "position", "card", "yes_no", "arithmetic")  # of the questions that are shown
 SEED = 7  # draws the questions; it is not chosen by what was answered
 WRONG = "#a63600"  # the palette's vermilion, darkened until it reads on white at 4.5:1
-TREE = ("<!-- tree: written by `python -m utils readme` -->", "<!-- end of tree -->")
+MARKS = "<!-- {}: written by `python -m utils readme` -->", "<!-- end of {} -->"
 
 
 def drawn(base: Sequence, tuned: Sequence, seed: int = SEED) -> list[tuple]:
@@ -71,9 +71,46 @@ def tree(root: Path = runs.ROOT) -> str:
     return "\n".join(parts)
 
 
-def between(text: str, marks: tuple[str, str], body: str) -> str:
-    """The text with `body` between its two marks; raises UserError where a mark is missing."""
-    start, end = (text.find(mark) for mark in marks)
+def between(text: str, part: str, body: str) -> str:
+    """The text with `body` between the two marks of a part; raises UserError where a mark is missing."""
+    first, last = (mark.format(part) for mark in MARKS)
+    start, end = text.find(first), text.find(last)
     if start < 0 or end < start:
-        raise runs.UserError(f"README.md has lost its mark {marks[0]!r} or {marks[1]!r}; put both back")
-    return text[: start + len(marks[0])] + "\n" + body + "\n" + text[end:]
+        raise runs.UserError(f"README.md has lost its mark {first!r} or {last!r}; put both back")
+    return f"{text[: start + len(first)]}\n{body}\n{text[end:]}"
+
+
+def _picture(name: str, png: bytes, alt: str) -> str:
+    """Markdown of a picture in `docs/`, written there."""
+    (runs.ROOT / "docs").mkdir(exist_ok=True)
+    (runs.ROOT / "docs" / name).write_bytes(png)
+    return f"![{alt}](docs/{name})"
+
+
+def _answers(folder: Path) -> str:
+    from utils import figures
+    from utils.evaluation.runner import load
+
+    pairs = drawn(*(load(folder / "evaluation" / name / "pt-BR")["answers"] for name in ("base", "tuned")))
+    figure = answers_figure(pairs, "Held-out pictures, questions drawn by seed · llava-pt · tiny · pt-BR")
+    return _picture("answers-pt-BR.png", figures.png(figure), answers_alt(pairs))
+
+
+def _results(folder: Path) -> str:
+    from utils.journey.report import as_told
+
+    journey, target = runs.read_json(folder / "journey.json"), folder / "figures" / "05_target"
+    minutes = sum(one["seconds"] for one in journey["notebooks"]) / 60
+    rows = "\n".join(f"| {name} | {as_told(value)} |" for name, value in journey["headlines"].items())
+    drawn_before = _picture("tiny-pt-BR.png", target.with_suffix(".png").read_bytes(), target.with_suffix(".txt").read_text(encoding="utf-8"))
+    return f"\n{drawn_before}\n\n| tiny, pt-BR, all notebooks in {minutes:.0f} minutes | |\n|---|---|\n{rows}\n"
+
+
+def update_readme(folder: Path) -> Path:
+    """Put the tree of files into README.md and, where a journey's folder holds one, its answers, figure and headline numbers."""
+    readme = runs.ROOT / "README.md"
+    text = between(readme.read_text(encoding="utf-8"), "tree", tree())
+    if (folder / "journey.json").exists():
+        text = between(between(text, "answers", _answers(folder)), "results", _results(folder))
+    runs.write_text(readme, text)
+    return readme

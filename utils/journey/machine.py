@@ -5,7 +5,6 @@ import platform
 import shutil
 
 from utils import runs
-from utils.models.load import SHIPPED
 from utils.scales import SCALES
 
 NEEDS = {"tiny": (2, 4, 0), "workshop": (2, 16, 16), "a100": (8, 64, 80)}  # cores, GB of memory, GB on the GPU
@@ -28,6 +27,8 @@ def gpus() -> list[tuple[str, float]]:
 
 def machine_rows() -> list[dict]:
     """The machine as rows of a table: what it has, and the versions that decide results."""
+    from utils.models.load import SHIPPED
+
     memory, graphics = memory_gb(), gpus()
     rows = {
         "system": f"{platform.system()} {platform.machine()}", "Python": platform.python_version(), "cores": os.cpu_count(),

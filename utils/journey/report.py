@@ -5,15 +5,21 @@ import re
 from pathlib import Path
 
 from utils import runs
-from utils.figures import picture_tag
 
 PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>{title}</title><style>
 body{{font:16px/1.5 system-ui,sans-serif;max-width:960px;margin:2em auto;padding:0 1em;color:#111;background:#fff}}
 table{{border-collapse:collapse}}td,th{{text-align:left;padding:4px 14px 4px 0;border-bottom:1px solid #ddd;vertical-align:top}}
-figure{{margin:2em 0}}figcaption{{color:#555;font-size:14px}}.failed{{color:#b00020;font-weight:bold}}img{{max-width:100%}}
-a{{color:#0645ad}}</style></head><body>{body}</body></html>
+figure{{margin:2em 0}}figcaption,small{{color:#555;font-size:14px}}.failed,.stopped{{color:#b00020;font-weight:bold}}img{{max-width:100%}}
+a{{color:#0645ad}}code{{font-size:13px;overflow-wrap:anywhere}}.wide{{overflow-x:auto}}.number{{white-space:nowrap}}
+@media(max-width:600px){{.runs thead{{position:absolute;left:-9999px}}.runs tr{{display:block;border-bottom:1px solid #ddd;padding:8px 0}}
+.runs td{{display:block;border:0;padding:1px 0}}.runs td:empty{{display:none}}.runs td[data-name]:before{{content:attr(data-name) ": ";color:#555}}}}
+</style></head><body>{body}</body></html>
 """
+
+
+# Over nbconvert's own colours: comments and operators at a contrast of 4.5:1, links that do not live by colour alone.
+READABLE = ".highlight .c1{color:#2f6060}.highlight .ow{color:#8a1bd1}.jp-RenderedHTMLCommon a{text-decoration:underline}"
 
 
 def to_html(notebook: Path) -> Path | None:
@@ -27,13 +33,15 @@ def to_html(notebook: Path) -> Path | None:
 
     exporter = HTMLExporter(mathjax_url="", require_js_url="", exclude_input_prompt=True, exclude_output_prompt=True)
     page, _ = exporter.from_filename(str(notebook))
+    page = page.replace("</head>", f"<style>{READABLE}</style></head>", 1)
     runs.write_text(target, re.sub(r'href="([\w-]+)\.ipynb"', r'href="\1.html"', page))
     return target
 
 
-def write_report(folder: Path, parameters: dict, results: list[dict]) -> Path:
-    """`index.html`: what ran, the headline numbers, every figure with its alternative text."""
-    title = f"LLaVA em Português: {parameters['RECIPE']} · {parameters['SCALE']} · {parameters['LANGUAGE']}"
+def write_report(folder: Path, parameters: dict, results: list[dict], spent: dict | None = None) -> Path:
+    """`index.html`: what ran, how long and in how much memory, the headline numbers, every figure with its alternative text."""
+    # The folder's name tells a share of a scale and a seed, too.
+    title = f"LLaVA em Português: {parameters['RECIPE']} · {folder.parent.name} · {parameters['LANGUAGE']}"
     parts = [f"<h1>{html.escape(title)}</h1>"]
     if parameters["SCALE"] == "tiny":
         parts.append(
@@ -42,59 +50,71 @@ def write_report(folder: Path, parameters: dict, results: list[dict]) -> Path:
     corpus = folder / "corpus" / "report.json"
     if corpus.exists() and runs.read_json(corpus).get("engine") == "gold":
         parts.append("<p>No translator was used: the texts in this language are the picture world's <b>gold text</b>, and every figure says so.</p>")
-    parts += [_notebooks(results), _headlines(folder), _figures(folder)]
+    parts += [_notebooks(results), _overhead(spent), _headlines(folder), _figures(folder)]
     parts.append("<p>Artwork: OpenMoji, CC BY-SA 4.0. Offline translation: Firefox Translations models, Mozilla.</p>")
     target = folder / "index.html"
     runs.write_text(target, PAGE.format(title=html.escape(title), body="".join(parts)))
     return target
 
 
+HEADS = ("notebook", "status", "time", "peak memory", "slowest cells", "log")
+
+
 def _notebooks(results: list[dict]) -> str:
-    rows = "".join(
-        f'<tr><td><a href="notebooks/{r["name"]}.html">{html.escape(r["name"])}</a></td>'
-        f'<td class="{r["status"]}">{r["status"]}</td><td>{r["seconds"]:.0f} s</td><td>{html.escape(r.get("message", ""))}</td></tr>'
-        for r in results
+    rows = "".join(f"<tr>{''.join(_cells(one))}</tr>" for one in results)
+    head = "".join(f'<th scope="col">{name}</th>' for name in HEADS)
+    return f'<h2>Notebooks</h2><div class="wide" tabindex="0"><table class="runs"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+
+
+def _cells(one: dict) -> list[str]:
+    """The six cells of a notebook's row."""
+    name, status = html.escape(one["name"]), html.escape(one["status"])
+    where = f"cell {one['cell']}: " if one.get("cell") is not None else ""
+    told = f"<br>{html.escape(where + one['message'])}" if "message" in one else ""
+    done = " <small>done before</small>" if one.get("skipped") and status == "ok" else ""
+    slow = "<br>".join(f"{c['seconds']:.0f} s, cell {c['cell']}: <code>{html.escape(c['code'])}</code>" for c in one.get("slowest", ()))
+    return [
+        f'<td><a href="notebooks/{name}.html">{name}</a></td>', f'<td><span class="{status}">{status}</span>{done}{told}</td>',
+        f'<td class="number" data-name="time">{one["seconds"]:.0f} s</td>', f'<td class="number" data-name="peak memory">{_memory(one)}</td>',
+        f'<td data-name="slowest cells">{slow}</td>' if slow else "<td></td>", f'<td><a href="notebooks/{name}.log">log</a></td>',
+    ]  # fmt: skip
+
+
+def _memory(one: dict) -> str:
+    """Peak memory of a notebook's kernel, and of what its stages held on a GPU, in GB of 1024 MiB."""
+    kinds = (("", "peak_memory_mb"), ("GPU ", "gpu_memory_mb"))
+    return "<br>".join(f"{label}{one[key] / 1024:.1f} GB" for label, key in kinds if one.get(key)) or "not told"
+
+
+def _overhead(spent: dict | None) -> str:
+    """One sentence: what the journey took on top of its cells."""
+    if not spent or spent["share"] is None:
+        return ""
+    return (
+        f"<p>The cells took {spent['cells']:.0f} s of {spent['seconds']:.0f} s: starting kernels, saving and writing pages added "
+        f"{100 * spent['share']:.0f} % (target: at most {100 * spent['target']:.0f} %).</p>"
     )
-    return f"<h2>Notebooks</h2><table><tr><th>notebook</th><th>status</th><th>time</th><th></th></tr>{rows}</table>"
 
 
 def _headlines(folder: Path) -> str:
     path = folder / "headlines.json"
     if not path.exists():
         return ""
-    rows = "".join(f"<tr><td>{html.escape(k)}</td><td>{html.escape(_told(v))}</td></tr>" for k, v in runs.read_json(path).items())
-    return f"<h2>Numbers</h2><table>{rows}</table>"
+    rows = "".join(f"<tr><td>{html.escape(k)}</td><td>{html.escape(as_told(v))}</td></tr>" for k, v in runs.read_json(path).items())
+    return f'<h2>Numbers</h2><div class="wide" tabindex="0"><table>{rows}</table></div>'
 
 
-def _told(value: object) -> str:
+def as_told(value: object) -> str:
     """A headline as text: a share is kept as a number, so that a gate can read it."""
     return f"{100 * value:.0f} %" if isinstance(value, float) and 0 <= value <= 1 else str(value)
 
 
 def _figures(folder: Path) -> str:
+    from utils.figures import picture_tag
+
     drawn = []
     for path in sorted((folder / "figures").glob("*.png")):
         text = path.with_suffix(".txt")
         alt = text.read_text(encoding="utf-8") if text.exists() else path.stem
         drawn.append(f"<figure>{picture_tag(path.read_bytes(), alt)}<figcaption>{html.escape(alt)}</figcaption></figure>")
     return f"<h2>Pictures</h2>{''.join(drawn)}" if drawn else ""
-
-
-START, END = "<!-- results:", "<!-- end of results -->"
-
-
-def update_readme(folder: Path) -> Path:
-    """Put a journey's figure and headline numbers into README.md, between its two marks."""
-    journey = runs.read_json(folder / "journey.json")
-    figure = runs.ROOT / "docs" / "tiny-pt-BR.png"
-    figure.parent.mkdir(exist_ok=True)
-    figure.write_bytes((folder / "figures" / "05_target.png").read_bytes())
-    alt = (folder / "figures" / "05_target.txt").read_text(encoding="utf-8")
-    minutes = sum(n["seconds"] for n in journey["notebooks"]) / 60
-    rows = "\n".join(f"| {name} | {_told(value)} |" for name, value in journey["headlines"].items())
-    readme = runs.ROOT / "README.md"
-    text = readme.read_text(encoding="utf-8")
-    head, rest = text[: text.index("\n", text.index(START)) + 1], text[text.index(END) :]
-    body = f"\n![{alt}](docs/tiny-pt-BR.png)\n\n| tiny, pt-BR, all notebooks in {minutes:.0f} minutes | |\n|---|---|\n{rows}\n\n"
-    runs.write_text(readme, head + body + rest)
-    return readme

@@ -23,7 +23,8 @@ def english_corpus(scale: Scale) -> Path:
     """The folder of the five English files: the picture world's at tiny, LLaVA-Instruct in `data/llava_instruct` above."""
     if scale.weights == "data":
         folder = runs.output_folder(scale.name, "english")
-        write_corpus(folder, scale.pictures)
+        with runs.lock(folder, wait=600):  # journeys in two languages, side by side, share it
+            write_corpus(folder, scale.pictures)
         return folder
     folder = runs.ROOT / "data" / "llava_instruct"
     missing = [name for name in PARTS if not (folder / name).exists()]

@@ -35,9 +35,11 @@ FLOP_MODEL = (
 
 def card_here() -> Gpu | None:
     """The known card of this machine, None on a CPU and for a card that utils/training/gpus.py does not know."""
-    if not torch.cuda.is_available():
-        return None
-    told = torch.cuda.get_device_name()
+    return card_named(torch.cuda.get_device_name()) if torch.cuda.is_available() else None
+
+
+def card_named(told: str) -> Gpu | None:
+    """The known card of the name that torch tells; None for another."""
     return next((GPUS[key] for key, pattern in _NAMES.items() if re.fullmatch(rf"(NVIDIA )?(GeForce )?{pattern}", told)), None)
 
 

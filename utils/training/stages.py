@@ -19,7 +19,7 @@ from utils.models import load
 from utils.models.load import load_model, load_start
 from utils.models.prompt_formats import PROMPTS
 from utils.models.prompts import image_id
-from utils.scales import Scale
+from utils.scales import Scale, chosen_seed
 from utils.training import processes
 from utils.training.adapter import adapt, merged, merged_from
 from utils.training.data import PackCollator, PackedRows, mix, packs_of, schedule
@@ -88,15 +88,16 @@ def _inputs(recipe: Recipe, stage: Stage, scale: Scale, corpus: Corpus, seed: in
 
 
 def train_stage(
-    scale: Scale, language: str, recipe: Recipe, stage: Stage, corpus: Corpus, seed: int = 0, steps: int | None = None, before: Path | None = None
-) -> dict:
+    scale: Scale, language: str, recipe: Recipe, stage: Stage, corpus: Corpus, seed: int | None = None, steps: int | None = None,
+    before: Path | None = None,
+) -> dict:  # fmt: skip
     """Train one stage and save the merged model under `<stage folder>/model`; returns the manifest with the loss history.
 
-    It starts from the model in the folder `before`, or from the scale's. Killed at any moment, the next call goes on from
-    the last whole checkpoint with the same numbers. Under `accelerate launch` every process calls it, and one writes.
+    It starts from the model in `before`, or from the scale's, with the variable SEED unless `seed` is given. Killed at any moment, the
+    next call goes on from the last whole checkpoint with the same numbers. Under `accelerate launch` every process calls it, and one writes.
     """
     processes.join(scale.device)
-    folder = stage_folder(scale, language, recipe, stage)
+    folder, seed = stage_folder(scale, language, recipe, stage), chosen_seed() if seed is None else seed
     inputs = _inputs(recipe, stage, scale, corpus, seed, steps, before)
     if processes.is_main():
         runs.output_folder(*folder.relative_to(runs.outputs()).parts)
@@ -274,14 +275,9 @@ def _export(model, tokenizer, folder: Path, dtype: torch.dtype, prompt: str, unt
 
 
 def train_recipe(
-    scale: Scale,
-    language: str,
-    recipe: Recipe,
-    corpus: Corpus | Mapping[str, Corpus],
-    seed: int = 0,
-    names: tuple[str, ...] = (),
+    scale: Scale, language: str, recipe: Recipe, corpus: Corpus | Mapping[str, Corpus], seed: int | None = None, names: tuple[str, ...] = (),
     steps: Mapping[str, int] | None = None,
-) -> list[dict]:
+) -> list[dict]:  # fmt: skip
     """Every stage in order, or those of `names` alone, each from the model of the newest one before it that was trained.
 
     `corpus` is one for all stages, or one for each by name; `steps`, by name, replace the scale's. Returns their manifests, in the
