@@ -19,6 +19,19 @@ GREY = "0.45"
 STYLE = {"axes.spines.top": False, "axes.spines.right": False, "axes.titlesize": 12, "axes.titlelocation": "left", "font.size": 10, "figure.dpi": 110}
 
 
+def luminance(colour) -> float:
+    """Relative luminance of a matplotlib colour, 0 (black) to 1 (white), as WCAG 2 defines it."""
+    from matplotlib.colors import to_rgb
+
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(colour)]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def ink(ground) -> str:
+    """Black or white, whichever reads better on a colour; one of them always has a contrast of 4.5:1."""
+    return "black" if (luminance(ground) + 0.05) / 0.05 >= 1.05 / (luminance(ground) + 0.05) else "white"
+
+
 def canvas(width: float, height: float, columns: int = 1):
     with plt.rc_context(STYLE):
         return plt.subplots(1, columns, figsize=(width, height), layout="constrained", squeeze=False)
@@ -87,7 +100,7 @@ def answer_languages(rows: dict[str, dict], title: str):
         share = [100 * counts.get(code, 0) / max(1, sum(counts.values())) for counts in rows.values()]
         colour = "0.8" if code == "undecided" else COLOURS[n]
         bars = axis.barh(list(rows), share, left=left, color=colour, edgecolor="white", label=code)
-        axis.bar_label(bars, [f"{s:.0f} %" if s >= 6 else "" for s in share], label_type="center", color="black" if code == "undecided" else "white")
+        axis.bar_label(bars, [f"{s:.0f} %" if s >= 6 else "" for s in share], label_type="center", color=ink(colour))
         left = [a + b for a, b in zip(left, share, strict=True)]
     axis.invert_yaxis()
     axis.set(xlim=(0, 100), xlabel="answers, %", title=title)

@@ -60,7 +60,7 @@ def _table(rows: list[dict], caption: str = "", kinds: dict[str, str] | None = N
     body = "".join(f"<tr>{''.join(_cell(value, kinds.get(name, '')) for name, value in row.items())}</tr>" for row in rows)
     title = f"<caption>{html.escape(caption)}</caption>" if caption else ""
     tongue = f' lang="{html.escape(language)}"' if language else ""
-    return f'<div class="wide"><table{tongue}>{title}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    return f'<div class="wide" tabindex="0"><table{tongue}>{title}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
 def _share(part: int, whole: int) -> str:
