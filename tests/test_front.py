@@ -52,8 +52,15 @@ def test_the_tree_names_every_file_with_its_purpose():
 
 
 def test_a_part_is_written_between_its_marks_and_a_lost_mark_is_named():
-    text = f"before {front.TREE[0]}\nold\n{front.TREE[1]} after"
-    once = front.between(text, front.TREE, "new")
-    assert once == f"before {front.TREE[0]}\nnew\n{front.TREE[1]} after" and front.between(once, front.TREE, "new") == once
+    first, last = (mark.format("tree") for mark in front.MARKS)
+    once = front.between(f"before {first}\nold\n{last} after", "tree", "new")
+    assert once == f"before {first}\nnew\n{last} after" and front.between(once, "tree", "new") == once
     with pytest.raises(UserError, match="has lost its mark"):
-        front.between("before", front.TREE, "new")
+        front.between("before", "tree", "new")
+
+
+def test_the_readme_has_every_part_and_today_s_tree():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    for part in ("answers", "results", "tree"):
+        front.between(text, part, "")
+    assert front.between(text, "tree", front.tree()) == text, "run python -m utils readme"

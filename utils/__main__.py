@@ -75,8 +75,7 @@ def _evaluate(commands) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m utils", description="LLaVA em Português: a course that is also a working system.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    add = commands.add_parser("journey", help="run every notebook in order and write the report")
-    _common(add)
+    _batch(commands)
     add = commands.add_parser("check", help="name every problem of a LLaVA file")
     add.add_argument("file", type=Path)
     add.add_argument("--images", type=Path, help="folder of the pictures: they are opened too")
@@ -115,9 +114,15 @@ def _parser() -> argparse.ArgumentParser:
     add.add_argument("--explain", action="store_true", help="the page of docs/planner.md, computed anew")
     _rehearse(commands)
     _studies(commands)
-    commands.add_parser("readme", help="write the last tiny pt-BR journey's numbers into README.md")
+    add = commands.add_parser("site", help="notebooks and pages as a site that needs no network: outputs/site/index.html")
+    add.add_argument("--out", type=Path, help="the site's folder, replaced as a whole; outputs/site without it")
+    add.add_argument("--journey", type=Path, help="the folder whose executed notebooks are shown; that of the last journey without it")
+    commands.add_parser("readme", help="write the tree of files, and the last tiny pt-BR journey, into README.md")
+    add = commands.add_parser("prose", help="build the Portuguese notebooks and README from the English ones and their Portuguese text")
+    add.add_argument("--check", action="store_true", help="only name what is missing, out of date or wrong; exit 1 if anything is")
+    add.add_argument("--update", action="store_true", help="add an untranslated block for each new piece to the files with the Portuguese text")
     add = commands.add_parser("base", help="rebuild the English base from nothing (about 50 minutes)")
-    add.add_argument("--blip2", action="store_true", help="mBLIP's start instead, which needs the base (about 40 minutes)")
+    add.add_argument("--blip2", action="store_true", help="mBLIP's start instead, which needs the base (about an hour and a half)")
     add.add_argument("--install", action="store_true", help="copy the result to data/base, or data/blip2")
     add = commands.add_parser("ask", help="one answer about one picture")
     add.add_argument("picture", type=Path)
@@ -125,7 +130,52 @@ def _parser() -> argparse.ArgumentParser:
     add.add_argument("--model", type=Path, help="a model's folder; the journey's Portuguese model without it")
     _evaluate(commands)
     _share(commands)
+    _workshop(commands)
     return parser
+
+
+def _workshop(commands) -> None:
+    from utils.workshop.ready import DISK_GB, MEMORY_GB
+
+    whats = commands.add_parser("workshop", help="ninety minutes for a room on bad Wi-Fi: pack, check, handout").add_subparsers(
+        dest="what", required=True, metavar="pack|check|handout"
+    )
+    add = whats.add_parser("pack", help="one archive with the course and every package, to install without a network")
+    add.add_argument("--out", type=Path, required=True, help="the folder of the archive; wheels are kept there, a stopped run goes on")
+    add.add_argument("--platform", nargs="+", default=(), metavar="P", help="linux, macos (Apple's chips), windows; this machine's without it")
+    add.add_argument("--python", nargs="+", default=(), metavar="V", help="versions such as 3.11 3.12; this machine's without it")
+    add = whats.add_parser("check", help="is this laptop ready? exit 0: yes, 1: no; also: python utils/workshop/ready.py, with nothing installed")
+    add.add_argument("--disk", type=float, default=DISK_GB, help="GB that must be free beside the packages")
+    add.add_argument("--memory", type=float, default=MEMORY_GB, help="GB of memory that the machine must have")
+    add = whats.add_parser("handout", help="a page to print, made from the notebooks of the route")
+    add.add_argument("--out", type=Path, required=True)
+    add.add_argument("--language", default="en", help="en or pt-BR")
+
+
+def _batch(commands) -> None:
+    add = commands.add_parser("journey", help="run every notebook in order and write the report (see docs/batch.md)")
+    _common(add)
+    _runs(add)
+    add.add_argument("--preflight", action="store_true", help="only tell what is missing here for it; exit code 0 or 2, nothing is written")
+    add = commands.add_parser("sweep", help="languages × recipes × seeds: the notebooks for each, one table of numbers; goes on where it stopped")
+    add.add_argument("--scale", default="tiny", help="tiny, workshop or a100")
+    add.add_argument("--languages", nargs="+", default=["pt-BR"], help="pt-BR, pt-PT, it or es")
+    add.add_argument("--recipes", nargs="+", default=["llava-pt"])
+    add.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2], help="whole numbers: the variable SEED of each run")
+    _runs(add, default=["05"])
+
+
+def _runs(add: argparse.ArgumentParser, default: list[str] | None = None) -> None:
+    told = " ".join(default) if default else "all"
+    add.add_argument("--notebooks", nargs="+", default=default, metavar="NOTEBOOK", help=f"numbers such as 05, or names; {told} without it")
+    add.add_argument("--cell-timeout", type=_seconds, metavar="SECONDS", help="the longest a cell may run; the scale's own limit without it")
+    add.add_argument("--anyway", action="store_true", help="start in spite of what the preflight says")
+
+
+def _seconds(text: str) -> int:
+    if not text.isdigit() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of seconds from 1 up")
+    return int(text)
 
 
 def _share(commands) -> None:
