@@ -87,22 +87,32 @@ def _picture(emoji: str) -> Image.Image:
     return picture
 
 
+def _plan(compound: str, seed: int) -> tuple[str, dict[str, str]]:
+    """(the compound whose literal thing is the distractor, role -> file name)."""
+    rng = random.Random(f"idiom pictures/{seed}/{compound}")
+    other = rng.choice([name for name in drawn() if name != compound])
+    digits = [f"{number:011d}" for number in rng.sample(range(10**11), len(ROLES))]
+    return other, {role: f"{name}.png" for role, name in zip(ROLES, digits, strict=True)}
+
+
+def file_names(seed: int = 0) -> dict[str, dict[str, str]]:
+    """Compound -> role -> file name, as `write_pictures` names them; nothing is drawn."""
+    return {compound: _plan(compound, seed)[1] for compound in drawn()}
+
+
 def write_pictures(folder: Path, seed: int = 0) -> dict[str, dict[str, str]]:
     """Draw every compound's five pictures to `folder/<compound>/<eleven digits>.png`; returns compound -> role -> file name.
 
     Names are random digits, as in AdMIRe: nothing in them tells the role. The distractor is another compound's literal thing.
     """
-    table, names = drawn(), {}
+    table = drawn()
     for compound, roles in table.items():
-        rng = random.Random(f"idiom pictures/{seed}/{compound}")
-        other = rng.choice([name for name in table if name != compound])
+        other, names = _plan(compound, seed)
         shown = roles | {"distractor": table[other]["literal"]}
         (folder / compound).mkdir(parents=True, exist_ok=True)
-        digits = [f"{number:011d}" for number in rng.sample(range(10**11), len(ROLES))]
-        names[compound] = {role: f"{name}.png" for role, name in zip(ROLES, digits, strict=True)}
-        for role, name in names[compound].items():
+        for role, name in names.items():
             _picture(shown[role]).save(folder / compound / name)
-    return names
+    return file_names(seed)
 
 
 def gold_order(roles: dict[str, str], sense: str) -> tuple[str, ...]:
