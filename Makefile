@@ -53,7 +53,7 @@ clean:
 	rm -rf $(VENV) outputs
 
 $(READY): requirements.txt
-	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info < (3, 13) else "Python %d.%d does not fit: this course needs Python 3.11 or 3.12, for which all its packages are built; name one with: make PYTHON=python3.12 ..." % sys.version_info[:2])'
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python %d.%d is too old: this course needs Python 3.11 or newer; name one with: make PYTHON=python3.11 ..." % sys.version_info[:2])'
 	@if command -v uv >/dev/null 2>&1; then \
 	  uv venv --quiet --allow-existing --python "$(PYTHON)" $(VENV) && \
 	  uv pip install --quiet --python $(RUN) $(if $(PIP_FIND_LINKS),--find-links "$(PIP_FIND_LINKS)") -r requirements.txt; \
