@@ -1,6 +1,8 @@
 """The MLP projector against a Q-Former: same tower, same language model, same rows and steps, a third of the picture tokens."""
 
+import contextlib
 import dataclasses
+import io
 import multiprocessing
 import os
 import time
@@ -47,7 +49,9 @@ def train_qformer(scale: Scale, language: str, seed: int | None = None) -> tuple
     """Train the model with a Q-Former on llava-pt's rows and steps; returns its manifest and folder. What is done is skipped."""
     stage = QFORMER.stages[0]
     steps = steps_of(LLAVA_PT.name, scale).get(stage.name)
-    manifest = train_stage(scale, language, QFORMER, stage, prepare_corpus(scale, language), seed, steps, qformer_start(scale))
+    with contextlib.redirect_stdout(io.StringIO()):  # whoever translates has told of it; here it is found done
+        corpus = prepare_corpus(scale, language)
+    manifest = train_stage(scale, language, QFORMER, stage, corpus, seed, steps, qformer_start(scale))
     return manifest, stage_folder(scale, language, QFORMER, stage) / "model"
 
 

@@ -91,7 +91,7 @@ def table(rows: Sequence[dict], caption: str):
     head = "".join(f'<th scope="col" style="text-align:left;padding:3px 10px">{html.escape(str(key))}</th>' for key in (rows[0] if rows else {}))
     body = "".join(f"<tr>{''.join(map(cell, row.values()))}</tr>" for row in rows)
     return HTML(
-        f"<table><caption style='text-align:left'>{html.escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        f"<table><caption style='text-align:left'>{html.escape(caption).replace(chr(10), '<br>')}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
     )
 
 
