@@ -1,6 +1,7 @@
 """The front door's own parts: the picture of answers, the tree of files, the marks of the README."""
 
 import dataclasses
+import re
 
 import matplotlib.pyplot as plt
 import pytest
@@ -64,3 +65,11 @@ def test_the_readme_has_every_part_and_today_s_tree():
     for part in ("answers", "results", "tree"):
         front.between(text, part, "")
     assert front.between(text, "tree", front.tree()) == text, "run python -m utils readme"
+
+
+def test_planned_numbers_of_the_scales_are_the_planner_s():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    rows = [line for line in text.splitlines() if line.startswith(("| workshop |", "| a100 |"))]
+    told = [number for row in rows for number in re.findall(r"\d[\d.]* (?:GB|h)\b", row) if number not in ("24 GB", "80 GB")]
+    planned = (ROOT / "docs" / "planner.md").read_text(encoding="utf-8")
+    assert len(told) == 5 and [number for number in told if number not in planned] == []

@@ -41,7 +41,7 @@ def read(name: str = "journey.json"):
 
 
 def test_notebooks_run_in_order_with_their_parameters_and_skip_when_complete(sources, capsys, monkeypatch):
-    notebook(sources / "a.ipynb", "print(SCALE, LANGUAGE, RECIPE)")
+    notebook(sources / "a.ipynb", "import time; time.sleep(0.3); print(SCALE, LANGUAGE, RECIPE)")  # long enough to be told in tenths of a second
     notebook(sources / "b.ipynb", "1 + 1")
     assert journey.run_journey("tiny", "pt-BR", "llava-pt", ("a", "b")) == 0
     out = capsys.readouterr().out.splitlines()

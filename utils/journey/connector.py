@@ -38,10 +38,11 @@ def qformer_start(scale: Scale) -> Path:
     """The folder of the English model with a Q-Former (data/blip2), written where it is not there yet."""
     folder = runs.output_folder(scale.name, "english", "blip2")
     inputs = runs.text_hash("blip2", runs.file_hash(BLIP2 / EYES))
-    if not runs.complete(folder, inputs):
-        started = time.monotonic()
-        write_english(BLIP2, folder / "model")
-        runs.finish(folder, inputs, started)
+    with runs.lock(folder, wait=600):  # journeys in two languages, side by side, share it
+        if not runs.complete(folder, inputs):
+            started = time.monotonic()
+            write_english(BLIP2, folder / "model")
+            runs.finish(folder, inputs, started)
     return folder / "model"
 
 

@@ -32,6 +32,8 @@ from utils.training.recipes import Recipe, Stage
 from utils.training.small_rates import at_size
 from utils.training.vocabulary import UNTRAINED, align_vocabulary, parallel_texts, pieces_of, untrained_pieces
 
+CODE = "2"  # raise when a stage's model folder changes: models of before are then trained again
+
 
 @dataclasses.dataclass(frozen=True)
 class Corpus:
@@ -84,7 +86,9 @@ def _inputs(recipe: Recipe, stage: Stage, scale: Scale, corpus: Corpus, seed: in
         start = [runs.file_hash(path) for path in sorted(before.glob("*.safetensors"))]
     else:
         start = " ".join(runs.file_hash(path) for path in load.start_files(recipe.shape)) if scale.weights == "data" else scale.weights
-    return runs.text_hash(dataclasses.asdict(stage), dataclasses.asdict(scale), files, start, recipe.shape, seed, steps, os.environ.get("WEIGHTS"))
+    return runs.text_hash(
+        CODE, dataclasses.asdict(stage), dataclasses.asdict(scale), files, start, recipe.shape, seed, steps, os.environ.get("WEIGHTS")
+    )
 
 
 def train_stage(
