@@ -6,6 +6,7 @@ VENV     ?= .venv
 SCALE    ?= tiny
 LANGUAGE ?= pt-BR
 RECIPE   ?= llava-pt
+NOTEBOOK ?= 00
 ifneq ($(origin LANGUAGE),command line)
   LANGUAGE := pt-BR
 endif
@@ -25,7 +26,7 @@ test: $(READY)
 	OUTPUTS="$(CURDIR)/outputs/test" SHARE=$(TEST_SHARE) $(RUN) -m pytest notebooks/*.ipynb -q --nbval-lax --nbval-cell-timeout=600
 
 lab: $(READY)
-	$(RUN) -m jupyterlab notebooks/00_start_here.ipynb
+	$(RUN) -m jupyterlab notebooks/$(NOTEBOOK)*.ipynb
 
 base: $(READY)
 	$(RUN) -m utils base

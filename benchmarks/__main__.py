@@ -5,7 +5,7 @@ import sys
 
 from utils import runs
 
-NAMES = ("translation", "training", "planner", "evaluation", "review")
+NAMES = ("translation", "training", "planner", "evaluation", "review", "journey")
 
 
 def main(names: list[str]) -> int:

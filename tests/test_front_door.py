@@ -172,6 +172,16 @@ def test_the_deselected_test_of_the_weekly_run_exists():
         assert f"def {test[1]}(" in (ROOT / test[0]).read_text(encoding="utf-8")
 
 
+def test_the_codespace_sets_up_with_what_the_makefile_has():
+    import json
+
+    made = json.loads((ROOT / ".devcontainer" / "devcontainer.json").read_text(encoding="utf-8"))
+    target = re.search(r"make (\S+)", made["postCreateCommand"])[1]
+    ended = subprocess.run(["make", "--dry-run", "--always-make", target], cwd=ROOT, capture_output=True, text=True)
+    assert ended.returncode == 0 and "requirements.txt" in ended.stdout
+    assert made["image"].endswith(":3.11") and made["hostRequirements"]["cpus"] >= 2
+
+
 def test_citation_and_changelog_agree():
     cited = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     assert {"cff-version", "message", "title", "authors", "version", "date-released", "license"} <= set(cited)

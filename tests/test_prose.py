@@ -12,7 +12,7 @@ import pytest
 
 from utils import runs
 from utils.__main__ import main
-from utils.prose import course, pages
+from utils.prose import course, launch, pages
 from utils.prose.blocks import Block, hash_of, matches, prose_text, read_blocks, updated
 from utils.prose.rules import GLOSSARY, faults, read_glossary
 from utils.runs import ROOT, UserError
@@ -189,6 +189,39 @@ def test_badges_lead_to_the_portuguese_notebook():
         ("../data/README.md", "../../data/README.md"),
     ):  # fmt: skip
         assert pages.deeper(before, names) == after
+
+
+def opened(path) -> str:
+    """The last line of a notebook's header."""
+    return nbformat.read(path, 4).cells[0].source.splitlines()[-1]
+
+
+def test_each_header_tells_how_the_notebook_is_opened_here():
+    for page in NOTEBOOKS:
+        at = (page.english, ""), (page.built, "pt-BR")
+        assert [opened(path) for path, _ in at] == [launch.line(path.name, launch.repository(ROOT), folder) for path, folder in at]
+    asked = re.search(r"`make (lab NOTEBOOK=\S+)`", opened(NOTEBOOKS[5].built))[1]
+    told = subprocess.run(["make", "--dry-run", *asked.split()], cwd=ROOT, capture_output=True, text=True).stdout
+    named = told.split()[-1]
+    assert [path.name for path in ROOT.glob(named)] == [NOTEBOOKS[5].built.name] and "pt-BR" in named
+
+
+def test_a_public_repository_adds_links_in_both_languages_and_needs_no_translation(tree, monkeypatch):
+    sound(tree)
+    (tree / "CITATION.cff").write_text("title: t\nlicense: MIT\n", encoding="utf-8")
+    monkeypatch.setattr(runs, "ROOT", tree)
+    pair = tree / "notebooks" / "00_a.ipynb", tree / "notebooks" / "pt-BR" / "00_a.ipynb"
+    assert main(["launch"]) == 0 and [opened(path) for path in pair] == ["▶ `make lab NOTEBOOK=00`", "▶ `make lab NOTEBOOK=pt-BR/00`"]
+    for _ in range(2):  # given again, it adds nothing
+        assert main(["launch", "owner/course"]) == 0
+    for path, folder in zip(pair, ("", "pt-BR/"), strict=True):
+        header = nbformat.read(path, 4).cells[0].source
+        assert header.count("▶") == 1 and "](https://codespaces.new/owner/course)" in header
+        assert f"](https://colab.research.google.com/github/owner/course/blob/main/notebooks/{folder}00_a.ipynb)" in header
+    assert course.problems(tree) == []
+    cited = (tree / "CITATION.cff").read_text(encoding="utf-8")
+    assert cited == "title: t\nrepository-code: https://github.com/owner/course\nlicense: MIT\n"
+    assert main(["launch", "no repository"]) == 2
 
 
 def test_a_link_to_a_heading_leads_to_its_translation(tree):

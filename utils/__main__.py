@@ -121,6 +121,8 @@ def _parser() -> argparse.ArgumentParser:
     add = commands.add_parser("prose", help="build the Portuguese notebooks and README from the English ones and their Portuguese text")
     add.add_argument("--check", action="store_true", help="only name what is missing, out of date or wrong; exit 1 if anything is")
     add.add_argument("--update", action="store_true", help="add an untranslated block for each new piece to the files with the Portuguese text")
+    add = commands.add_parser("launch", help="write how each notebook is opened under its header; with OWNER/NAME, links to a public host too")
+    add.add_argument("repository", nargs="?", metavar="OWNER/NAME", help="kept in CITATION.cff")
     add = commands.add_parser("base", help="rebuild the English base from nothing (about 50 minutes)")
     add.add_argument("--blip2", action="store_true", help="mBLIP's start instead, which needs the base (about an hour and a half)")
     add.add_argument("--install", action="store_true", help="copy the result to data/base, or data/blip2")
@@ -163,6 +165,9 @@ def _batch(commands) -> None:
     add.add_argument("--recipes", nargs="+", default=["llava-pt"])
     add.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2], help="whole numbers: the variable SEED of each run")
     _runs(add, default=["05"])
+    add = commands.add_parser("same", help="do two journeys show the same numbers, seconds and dates aside? exit 0: yes, 1: no")
+    add.add_argument("one", type=Path, help="a journey's folder, such as outputs/tiny/pt-BR")
+    add.add_argument("other", type=Path)
 
 
 def _runs(add: argparse.ArgumentParser, default: list[str] | None = None) -> None:

@@ -19,6 +19,19 @@ def prose(options: argparse.Namespace) -> int:
     return int(bool(found) and not options.update)
 
 
+def launch(options: argparse.Namespace) -> int:
+    """Write each notebook's launch line, in both languages; with OWNER/NAME, the links that open it on a public host too."""
+    from utils import runs
+    from utils.prose.course import build_all
+    from utils.prose.launch import name_repository, write_lines
+
+    if options.repository:
+        name_repository(runs.ROOT, options.repository)
+    for path in [*write_lines(runs.ROOT), *build_all(runs.ROOT)]:
+        print(f"written: {path}")
+    return 0
+
+
 def site(options: argparse.Namespace) -> int:
     """Build the documentation site; 1 when Sphinx warned of something, such as a link that leads nowhere."""
     from utils import runs
@@ -60,3 +73,10 @@ def sweep(options: argparse.Namespace) -> int:
     failed = sum(row["status"] != "ok" for row in rows)
     print(f"{len(rows) - failed} of {len(rows)} runs ok; table: {page} and sweep.csv beside it")
     return int(bool(failed))
+
+
+def same(options: argparse.Namespace) -> int:
+    """0 when two journeys show the same numbers, 1 when they differ."""
+    from utils.journey.same import same as compare
+
+    return int(not compare(options.one, options.other))

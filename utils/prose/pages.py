@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
+from utils.prose import launch
 from utils.prose.blocks import Block, matches
 
 LANGUAGE = "pt-BR"
@@ -39,7 +40,7 @@ def pages(root: Path) -> list[Page]:
 def pieces(page: Page) -> list[tuple[str, str]]:
     """(key, English text) of everything to translate: the Markdown cells of a notebook, the paragraphs of README."""
     if page.english.suffix == ".ipynb":
-        return [(f"cell {cell.id}", cell.source) for cell in _notebook(page.english).cells if cell.cell_type == "markdown"]
+        return [(f"cell {cell.id}", launch.without(cell.source)) for cell in _notebook(page.english).cells if cell.cell_type == "markdown"]
     return [(key, text) for key, text in readme_parts(page.english.read_text(encoding="utf-8")) if key]
 
 
@@ -58,12 +59,17 @@ def build(page: Page, blocks: Sequence[Block]) -> str:
         notebook = _notebook(page.english)
         for cell in notebook.cells:
             if cell.cell_type == "markdown":
-                cell.source = relinked(said[f"cell {cell.id}"], lambda target: here.get(unquote(target)) or deeper(target, names))
+                opens = _launch(page) if launch.LINE.search(cell.source) else ""
+                cell.source = relinked(said[f"cell {cell.id}"], lambda target: here.get(unquote(target)) or deeper(target, names)) + opens
         return nbformat.writes(notebook) + "\n"
     names = {path.name for path in (page.english.parent / "notebooks").glob("*.ipynb")}
     parts = [said[key] if key else text for key, text in readme_parts(page.english.read_text(encoding="utf-8"))]
     parts = [part for part in parts if f"]({README_BUILT})" not in part]
     return relinked("\n\n".join([parts[0], SWITCH, *parts[1:]]) + "\n", lambda target: here.get(unquote(target)) or in_folder(target, names))
+
+
+def _launch(page: Page) -> str:
+    return "\n\n" + launch.line(page.built.name, launch.repository(page.english.parents[1]), LANGUAGE)
 
 
 def anchors(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
