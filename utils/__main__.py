@@ -114,15 +114,7 @@ def _parser() -> argparse.ArgumentParser:
     add.add_argument("--explain", action="store_true", help="the page of docs/planner.md, computed anew")
     _rehearse(commands)
     _studies(commands)
-    add = commands.add_parser("site", help="notebooks and pages as a site that needs no network: outputs/site/index.html")
-    add.add_argument("--out", type=Path, help="the site's folder, replaced as a whole; outputs/site without it")
-    add.add_argument("--journey", type=Path, help="the folder whose executed notebooks are shown; that of the last journey without it")
-    commands.add_parser("readme", help="write the tree of files, and the last tiny pt-BR journey, into README.md")
-    add = commands.add_parser("prose", help="build the Portuguese notebooks and README from the English ones and their Portuguese text")
-    add.add_argument("--check", action="store_true", help="only name what is missing, out of date or wrong; exit 1 if anything is")
-    add.add_argument("--update", action="store_true", help="add an untranslated block for each new piece to the files with the Portuguese text")
-    add = commands.add_parser("launch", help="write how each notebook is opened under its header; with OWNER/NAME, links to a public host too")
-    add.add_argument("repository", nargs="?", metavar="OWNER/NAME", help="kept in CITATION.cff")
+    _pages(commands)
     add = commands.add_parser("base", help="rebuild the English base from nothing (about 50 minutes)")
     add.add_argument("--blip2", action="store_true", help="mBLIP's start instead, which needs the base (about an hour and a half)")
     add.add_argument("--install", action="store_true", help="copy the result to data/base, or data/blip2")
@@ -134,6 +126,18 @@ def _parser() -> argparse.ArgumentParser:
     _share(commands)
     _workshop(commands)
     return parser
+
+
+def _pages(commands) -> None:
+    add = commands.add_parser("site", help="notebooks and pages as a site that needs no network: outputs/site/index.html")
+    add.add_argument("--out", type=Path, help="the site's folder, replaced as a whole; outputs/site without it")
+    add.add_argument("--journey", type=Path, help="the folder whose executed notebooks are shown; that of the last journey without it")
+    commands.add_parser("readme", help="write the tree of files, and the last tiny pt-BR journey, into README.md")
+    add = commands.add_parser("prose", help="build the Portuguese notebooks and README from the English ones and their Portuguese text")
+    add.add_argument("--check", action="store_true", help="only name what is missing, out of date or wrong; exit 1 if anything is")
+    add.add_argument("--update", action="store_true", help="add an untranslated block for each new piece to the files with the Portuguese text")
+    add = commands.add_parser("launch", help="write how each notebook is opened under its header; with OWNER/NAME, links to a public host too")
+    add.add_argument("repository", nargs="?", metavar="OWNER/NAME", help="kept in CITATION.cff")
 
 
 def _workshop(commands) -> None:
