@@ -62,8 +62,9 @@ def language_chart(rows: Sequence[Mapping], title: str):
         axis.plot([x, x], [100 * found["low"], 100 * found["high"]], color=COLOURS[0], lw=2.5, alpha=0.5)
         axis.plot(x, 100 * found["share"], "o" if row["data_share"] else "x", color=COLOURS[0], ms=7)
         axis.plot(x, 100 * row["baseline"], "_", color=GREY, ms=14, mew=2, label="always the commonest answer" if row is rows[0] else None)
-        end, aside = ("high", 3) if n % 2 else ("low", -11)  # by turns above and below: neighbours have nearly equal shares
-        axis.annotate(row["language"], (x, 100 * found[end]), xytext=(0, aside), textcoords="offset points", ha="center", fontsize=9)
+        # by turns above and below, as neighbours have nearly equal shares, and clear of the grey mark
+        end, aside = (max(found["high"], row["baseline"]), 4) if n % 2 else (min(found["low"], row["baseline"]), -12)
+        axis.annotate(row["language"], (x, 100 * end), xytext=(0, aside), textcoords="offset points", ha="center", fontsize=9)
     axis.set(
         xscale="log",
         ylim=(-8, 108),
