@@ -6,11 +6,12 @@ import shutil
 from importlib.util import find_spec
 from pathlib import Path
 
+import nbformat
 import pytest
 from browser import NAMES, browser
 from small_course import write_course
 
-from utils.journey.report import PAGE
+from utils.journey.report import INTERACTIVE, PAGE, to_html
 
 if not any(map(shutil.which, NAMES)):
     pytest.skip("no Chromium is installed", allow_module_level=True)
@@ -115,6 +116,27 @@ def test_the_tool_sees_what_it_must(chromium, axe, tmp_path):
     )
     said = " ".join(judged(chromium, axe, page, [LOOKS[0]]))
     assert all(rule in said for rule in ("color-contrast", "image-alt", "button-name", "no alternative text"))
+
+
+def test_a_notebooks_page_of_the_journey(chromium, axe, tmp_path):
+    """Code with numbers, words and a comment, a link in a sentence, a table, a figure, and widgets, whose scripts nobody fetches."""
+    ran = write_course(tmp_path) / "notebooks" / "00_start_here.ipynb"
+    made = nbformat.read(ran, 4)
+    made.cells[0].source = "# 00 · Start here"  # its badge is for the site's test
+    made.cells += [
+        nbformat.v4.new_markdown_cell("Text with [a link](01_next.ipynb) in it."),
+        nbformat.v4.new_code_cell("x = 1.5 if 0x1f not in [12] else None  # why"),
+    ]
+    widget = {
+        "application/vnd.jupyter.widget-view+json": {"model_id": "m", "version_major": 2, "version_minor": 0},
+        "text/plain": "VBox(children=())",
+    }
+    made.cells[-1].outputs = [nbformat.v4.new_output("display_data", widget)]
+    nbformat.write(made, ran)
+    page = to_html(ran)
+    assert judged(chromium, axe, page, [LOOKS[0], LOOKS[2]]) == []
+    text = page.read_text(encoding="utf-8")
+    assert "VBox" not in text and INTERACTIVE in text
 
 
 def test_the_journeys_own_page(chromium, axe, tmp_path):

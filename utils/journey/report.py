@@ -17,9 +17,12 @@ a{{color:#0645ad}}code{{font-size:13px;overflow-wrap:anywhere}}.wide{{overflow-x
 </style></head><body>{body}</body></html>
 """
 
-
-# Over nbconvert's own colours: comments and operators at a contrast of 4.5:1, links that do not live by colour alone.
-READABLE = ".highlight .c1{color:#2f6060}.highlight .ow{color:#8a1bd1}.jp-RenderedHTMLCommon a{text-decoration:underline}"
+INTERACTIVE = "[a part to click on: open the notebook in Jupyter to use it]"
+# Over nbconvert's own colours: comments, numbers and operators at a contrast of 4.5:1, links that do not live by colour alone.
+READABLE = (
+    ".highlight .c1{color:#2f6060!important}.highlight .ow{color:#8a1bd1!important}"
+    ".highlight :is(.mi,.mf,.mh,.mb,.mo,.il){color:#006b00!important}.jp-RenderedHTMLCommon a{text-decoration:underline!important}"
+)
 
 
 def to_html(notebook: Path) -> Path | None:
@@ -29,13 +32,25 @@ def to_html(notebook: Path) -> Path | None:
     target = notebook.with_suffix(".html")
     if target.exists() and target.stat().st_mtime >= notebook.stat().st_mtime:
         return target
+    import nbformat
     from nbconvert import HTMLExporter
 
     exporter = HTMLExporter(mathjax_url="", require_js_url="", exclude_input_prompt=True, exclude_output_prompt=True)
-    page, _ = exporter.from_filename(str(notebook))
+    page, _ = exporter.from_notebook_node(still(nbformat.read(notebook, as_version=4)), {"metadata": {"name": notebook.stem}})
     page = page.replace("</head>", f"<style>{READABLE}</style></head>", 1)
     runs.write_text(target, re.sub(r'href="([\w-]+)\.ipynb"', r'href="\1.html"', page))
     return target
+
+
+def still(notebook):
+    """The same notebook without widgets, whose scripts come from a network; one that has no still twin says where it can be used."""
+    notebook.metadata.pop("widgets", None)
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            data = output.get("data", {})
+            if data.pop("application/vnd.jupyter.widget-view+json", None) and set(data) == {"text/plain"}:
+                data["text/plain"] = INTERACTIVE
+    return notebook
 
 
 def write_report(folder: Path, parameters: dict, results: list[dict], spent: dict | None = None) -> Path:

@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+from utils.journey.report import still
+
 
 def last_journey(outputs: Path) -> Path | None:
     """The folder of the journey that wrote its `journey.json` last; None where none was made."""
@@ -20,14 +22,14 @@ def merge(source: Path, language: str, journey: Path | None) -> tuple[object, bo
     notebook = nbformat.read(source, as_version=4)
     ran = _executed(source, journey)
     if ran is None:
-        return _static(notebook), any(cell.get("outputs") for cell in notebook.cells)
+        return still(notebook), any(cell.get("outputs") for cell in notebook.cells)
     if language == "en":
-        return _static(ran), True
+        return still(ran), True
     mine, theirs = ([cell for cell in one.cells if cell.cell_type == "code"] for one in (notebook, ran))
     same = len(mine) == len(theirs) and all(_code(a) == _code(b) for a, b in zip(mine, theirs, strict=True))
     for one, other in zip(mine, theirs, strict=False):
         one.outputs = other.outputs if same else []
-    return _static(notebook), same
+    return still(notebook), same
 
 
 def _code(cell) -> str:
@@ -48,12 +50,3 @@ def _executed(source: Path, journey: Path | None):
         given.source = cell.source.removeprefix("# Parameters\n").strip()
         ran.cells.remove(cell)
     return ran
-
-
-def _static(notebook):
-    """The same notebook without widgets, whose scripts come from a network; each has a still twin among its outputs' formats."""
-    notebook.metadata.pop("widgets", None)
-    for cell in notebook.cells:
-        for output in cell.get("outputs", []):
-            output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
-    return notebook

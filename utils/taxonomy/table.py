@@ -69,7 +69,7 @@ def grid(rows: Sequence[Mapping[str, str]], caption: str) -> str:
         body += f'<tr><th scope="row" style="{_CELL}">{first}</th>' + "".join(f'<td style="{_CELL};{_WRAP}">{cell}</td>' for cell in rest) + "</tr>"
     style = "border-collapse:collapse;font-size:12px;line-height:1.35;color:#111;background:#fff"
     return (
-        f'<div style="overflow-x:auto"><table style="{style}"><caption style="text-align:left;padding:4px 8px">{html.escape(caption)}</caption>'
+        f'<div style="overflow-x:auto" tabindex="0"><table style="{style}"><caption style="text-align:left;padding:4px 8px">{html.escape(caption)}</caption>'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 
