@@ -4,6 +4,7 @@ import re
 import shlex
 import shutil
 import subprocess
+from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -124,6 +125,42 @@ def test_every_command_of_the_pages_runs_or_is_understood(command, mine, monkeyp
             parsed(words[words.index("utils") + 1 :])
         if words[1:3] == ["-m", "pytest"]:
             assert [word for word in words if word.startswith("tests/")]
+
+
+def inline() -> list[str]:
+    """Every command that stands inside a sentence of a page or notebook, or in a fence of a notebook."""
+    found: set[str] = set()
+    for path in (*PAGES, *NOTEBOOKS):
+        whole = path.read_text(encoding="utf-8") if path.suffix == ".md" else "\n\n".join(c.source for c in nbformat.read(path, 4).cells)
+        fenced = [line for _, block in FENCE.findall(whole) if path.suffix == ".ipynb" for line in block.splitlines()]
+        found |= {line.strip() for line in (*re.findall(r"`([^`\n]+)`", prose(path)), *fenced)}
+    wanted = re.compile(r"(?:[A-Z]+=\S+ )*(?:make [a-z]|(?:\.venv/bin/)?python -m )")
+    return sorted(line.partition("  #")[0] for line in found if wanted.match(line))
+
+
+def names_a_command(words: list[str]) -> bool:
+    """A command alone, or with one option of it, is named (`a|b`: either value); more words must be understood as its options."""
+    known = _parser()._subparsers._group_actions[0].choices
+    if len(words) == 1:
+        return words[0] in ("COMMAND", *known)
+    if len(words) < 4 and words[1].startswith("--"):
+        told = re.split(r"[^\w-]+", known[words[0]].format_help())
+        return set(words[1:2] + (words[2].split("|") if words[2:] else [])) <= set(told)
+    return parsed(words).command == words[0]
+
+
+@pytest.mark.parametrize("command", inline())
+def test_every_command_in_a_sentence_is_understood(command):
+    words = [word for word in shlex.split(command.replace("=…", "=pt-BR").replace(" …", " pt-BR")) if not re.match(r"[A-Z]+=", word)]
+    if words[0] == "make":
+        given = [word for word in shlex.split(command.replace("=…", "=pt-BR")) if "=" in word]
+        ended = subprocess.run(["make", "--dry-run", *words[1:], *given], cwd=ROOT, capture_output=True, text=True)
+        assert ended.returncode == 0, ended.stderr
+    elif words[2] == "utils":
+        assert names_a_command(words[3:])
+    else:
+        assert find_spec(words[2]), f"there is no module {words[2]}"
+        assert all((ROOT / word.partition("::")[0]).exists() for word in words[3:] if "/" in word)
 
 
 def test_yaml_files_of_the_host_parse_and_make_only_what_the_makefile_has():
