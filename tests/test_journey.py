@@ -15,7 +15,7 @@ import pytest
 from utils import runs
 from utils.journey import run as journey
 from utils.journey.notebook import begin, table
-from utils.journey.report import write_report
+from utils.journey.report import INTERACTIVE, tidy, to_html, write_report
 from utils.journey.run import NOTEBOOKS, SOURCES
 from utils.journey.timing import cell_times, overhead
 
@@ -171,6 +171,20 @@ def test_stopped_and_killed_a_journey_goes_on_at_the_stage_that_was_running(sour
     done = work.read_text().split()
     assert process.returncode == 0 and done.count("align") == done.count("prefer") == 1 and done.count("instruct") >= 2
     assert read()["notebooks"][0]["status"] == "ok"
+
+
+def test_an_executed_notebook_keeps_no_widget_state_and_no_path_of_the_machine(sources, tmp_path):
+    notebook(sources / "a.ipynb", "import ipywidgets\nipywidgets.IntSlider(description='a slider')", "raise ValueError('stop')")
+    assert journey.run_journey("tiny", "pt-BR", "llava-pt", ("a",)) == 1, "a failed one is tidied too"
+    text = (runs.outputs() / "tiny" / "pt-BR" / "notebooks" / "a.ipynb").read_text()
+    assert INTERACTIVE in text and "IntSlider(value" not in text and "widget-view" not in text and '"widgets"' not in text
+    assert str(tmp_path) not in text and '"output_path": "a.ipynb"' in text
+
+
+def test_half_a_notebook_is_neither_a_page_nor_an_end_of_the_journey(tmp_path):
+    torn = tmp_path / "a.ipynb"
+    torn.write_text('{"cells": [{"cell_ty', encoding="utf-8")
+    assert to_html(torn) is None and tidy(torn) is None and torn.read_text(encoding="utf-8").endswith("cell_ty")
 
 
 def test_the_same_journey_twice_is_refused_and_another_is_not(sources, monkeypatch):

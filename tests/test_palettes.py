@@ -92,3 +92,32 @@ def test_a_figure_always_carries_its_alternative_text(tmp_path, alt):
     reader.handle_starttag = lambda tag, found: shown.append((tag, dict(found).get("alt")))
     reader.feed(figures.finish(figures.bars({"one": 1.0}, "t", "x"), tmp_path, "f", alt).data)
     assert shown == [("img", alt)] and (tmp_path / "figures" / "f.txt").read_text(encoding="utf-8") == alt
+
+
+def test_a_saved_figure_keeps_its_colours_and_is_small():
+    import io
+
+    import matplotlib.pyplot as plt
+    from PIL import Image
+
+    from utils.corpus.scenes.render import render
+    from utils.corpus.scenes.world import scene_of
+
+    def drawn():
+        figure, axes = figures.canvas(9, 3, 3)
+        for n, axis in enumerate(axes[0]):
+            axis.imshow(render(scene_of("known", n), size=288))
+            axis.axis("off")
+            axis.set_title(f"number {n}", color=figures.COLOURS[n])
+        return figure
+
+    whole = io.BytesIO()
+    figure = drawn()
+    figure.savefig(whole, format="png", bbox_inches="tight", facecolor="white")
+    plt.close(figure)
+    kept = figures.png(drawn())
+    one, other = (np.asarray(Image.open(file).convert("RGB")).astype(int) for file in (whole, io.BytesIO(kept)))
+    shades, counts = np.unique(one.reshape(-1, 3), axis=0, return_counts=True)
+    for shade in shades[np.argsort(-counts)[:25]]:
+        assert np.abs(other[(one == shade).all(axis=2)] - shade).max() <= 8
+    assert len(kept) < len(whole.getvalue()) / 2

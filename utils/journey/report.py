@@ -26,20 +26,30 @@ READABLE = (
 
 
 def to_html(notebook: Path) -> Path | None:
-    """An executed notebook as a page beside it; None when it was not executed. No script is fetched."""
-    if not notebook.exists():
+    """An executed notebook as a page beside it; None when it was not executed, or is torn. No script is fetched."""
+    made = _read(notebook)
+    if made is None:
         return None
     target = notebook.with_suffix(".html")
     if target.exists() and target.stat().st_mtime >= notebook.stat().st_mtime:
         return target
-    import nbformat
     from nbconvert import HTMLExporter
 
     exporter = HTMLExporter(mathjax_url="", require_js_url="", exclude_input_prompt=True, exclude_output_prompt=True)
-    page, _ = exporter.from_notebook_node(still(nbformat.read(notebook, as_version=4)), {"metadata": {"name": notebook.stem}})
+    page, _ = exporter.from_notebook_node(still(made), {"metadata": {"name": notebook.stem}})
     page = page.replace("</head>", f"<style>{READABLE}</style></head>", 1)
     runs.write_text(target, re.sub(r'href="([\w-]+)\.ipynb"', r'href="\1.html"', page))
     return target
+
+
+def _read(notebook: Path):
+    """A notebook; None where there is none, or half of one, as a kill leaves it."""
+    import nbformat
+
+    try:
+        return nbformat.read(notebook, as_version=4)
+    except (OSError, ValueError):
+        return None
 
 
 def still(notebook):
@@ -51,6 +61,19 @@ def still(notebook):
             if data.pop("application/vnd.jupyter.widget-view+json", None) and set(data) == {"text/plain"}:
                 data["text/plain"] = INTERACTIVE
     return notebook
+
+
+def tidy(notebook: Path) -> None:
+    """Write an executed notebook anew without widgets, which no kernel moves any more, and without this machine's paths."""
+    import nbformat
+
+    made = _read(notebook)
+    if made is None:
+        return
+    for key in ("input_path", "output_path"):
+        if path := made.metadata.get("papermill", {}).get(key):
+            made.metadata.papermill[key] = Path(path).name
+    runs.write_text(notebook, nbformat.writes(still(made)) + "\n")
 
 
 def write_report(folder: Path, parameters: dict, results: list[dict], spent: dict | None = None) -> Path:

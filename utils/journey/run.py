@@ -15,7 +15,7 @@ from utils import runs
 from utils.journey.gates import gate, line_of_gates
 from utils.journey.notebook import Course, course_recipe
 from utils.journey.preflight import ready
-from utils.journey.report import to_html, write_report
+from utils.journey.report import tidy, to_html, write_report
 from utils.journey.timing import cell_times, overhead
 from utils.languages import language
 from utils.scales import chosen_seed, scale
@@ -65,6 +65,7 @@ def _run_one(name: str, folder: Path, parameters: dict, kind: str, cell_timeout:
     limit = cell_timeout or CELL_TIMEOUT.get(kind, WEEK)
     command = [sys.executable, "-m", "utils.journey.execute", str(source), str(target), json.dumps(parameters), str(limit)]
     told = _execute(command, target.with_suffix(".log"), None if cell_timeout else NOTEBOOK_TIMEOUT.get(kind))
+    tidy(target)
     told |= _gpu_memory(folder, began) | cell_times(target)
     seconds = round(time.monotonic() - started, 1)
     if "message" in told:
