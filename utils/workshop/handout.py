@@ -6,6 +6,7 @@ from pathlib import Path
 
 from utils import runs
 from utils.prose.blocks import read_blocks
+from utils.prose.launch import without
 from utils.prose.pages import Page, build, pages
 from utils.runs import UserError
 from utils.workshop.route import READ, RUN, WORDS, clock
@@ -64,7 +65,7 @@ def texts(page: Page, language: str) -> list[str]:
     said = english if language == "en" else nbformat.reads(build(page, read_blocks(page.prose)), as_version=4).cells
     closing = next((n for n, cell in enumerate(english) if cell.cell_type == "markdown" and CLOSING.match(cell.source)), len(english))
     return [
-        spoken.source
+        without(spoken.source)  # how a notebook is opened stands among the commands
         for n, (cell, spoken) in enumerate(zip(english, said, strict=True))
         if cell.cell_type == "markdown" and (n == 0 or cell.source.startswith("## What you will be able to do") or n >= closing)
     ]
