@@ -19,6 +19,7 @@ from utils.runs import ROOT, UserError
 
 TERMS = read_glossary(ROOT / GLOSSARY)
 NOTEBOOKS = [page for page in pages.pages(ROOT) if page.english.suffix == ".ipynb"]
+SOLUTIONS = pages.solutions(ROOT)
 HEADER = "# 00 · Start\n\nBefore: [01](01_b.ipynb#top). Data: [here](../data/README.md), [a paper](https://arxiv.org/abs/1).\n\n![plot](img/a.png)"
 TRANSLATED = (
     "# 00 · Início\n\nAntes: [01](01_b.ipynb#top). Dados: [aqui](../data/README.md), [um artigo](https://arxiv.org/abs/1).\n\n![gráfico](img/a.png)"
@@ -125,7 +126,21 @@ def test_a_portuguese_notebook_is_the_english_one_with_other_text(page):
             assert {**ours, "source": ""} == {**theirs, "source": ""} and ours["source"] != theirs["source"], ours["id"]
 
 
-@pytest.mark.parametrize("page", pages.pages(ROOT), ids=lambda page: page.built.name)
+@pytest.mark.parametrize("page", SOLUTIONS, ids=[page.english.stem for page in SOLUTIONS])
+def test_a_portuguese_solution_keeps_code_and_outputs_and_takes_the_exercises_from_its_notebook(page):
+    english, built = (nbformat.read(path, 4) for path in (page.english, page.built))
+    there = nbformat.read(page.built.parents[1] / page.built.name, 4).cells
+    exercises = {cell.id: cell.source for cell in there if cell.cell_type == "markdown"}
+    for ours, theirs in zip(built.cells, english.cells, strict=True):
+        if ours.cell_type == "code":
+            assert ours == theirs
+        else:
+            assert ours.id == theirs.id and ours.source != theirs.source and ours.source == exercises.get(ours.id, ours.source)
+    assert sum(cell.id in exercises for cell in built.cells) == 3, "the three exercises"
+    assert any(cell.get("outputs") for cell in built.cells)
+
+
+@pytest.mark.parametrize("page", [*pages.pages(ROOT), *SOLUTIONS], ids=lambda page: page.name)
 def test_the_links_of_a_portuguese_page_lead_somewhere(page):
     text = page.built.read_text(encoding="utf-8")
     if page.built.suffix == ".ipynb":
@@ -136,15 +151,18 @@ def test_the_links_of_a_portuguese_page_lead_somewhere(page):
         assert {unquote(target) for target in targets if target.startswith("#")} <= heads
     near = [unquote(target.split("#")[0]) for target in targets if not re.match(r"[a-z]+:|#", target)]
     assert near and [target for target in near if not (page.built.parent / target).exists()] == []
-    portuguese = page.built.parent / "01_architecture_taxonomy.ipynb"
-    assert not portuguese.exists() or not any(target.startswith("../") and re.search(r"^\.\./\d\d_", target) for target in near)
+    english = {one.english for one in (*NOTEBOOKS, *SOLUTIONS)}
+    assert page.built.suffix == ".md" or not english & {(page.built.parent / target).resolve() for target in near}, (
+        "Portuguese notebooks lead to each other"
+    )
 
 
-@pytest.mark.parametrize("folder", ["notebooks", "notebooks/pt-BR"])
+@pytest.mark.parametrize("folder", ["notebooks", "notebooks/pt-BR", "notebooks/solutions", "notebooks/pt-BR/solutions"])
 def test_the_first_line_of_code_finds_the_course_from_both_folders(folder):
-    cells = [cell.source for page in NOTEBOOKS for cell in nbformat.read(page.english, 4).cells if cell.cell_type == "code"]
+    found = SOLUTIONS if folder.endswith("solutions") else NOTEBOOKS
+    cells = [cell.source for page in found for cell in nbformat.read(page.english, 4).cells if cell.cell_type == "code"]
     first = [line for cell in cells for line in cell.splitlines() if line.startswith("import sys")]
-    assert len(first) == len(NOTEBOOKS) and len(set(first)) == 1
+    assert len(first) == len(found) == 11 and len(set(first)) == 1
     code = f"{first[0]}\nimport utils.languages as found; print(found.__file__)"
     ended = subprocess.run([sys.executable, "-S", "-E", "-c", code], cwd=ROOT / folder, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr
@@ -185,8 +203,8 @@ def test_badges_lead_to_the_portuguese_notebook():
         ("https://colab.research.google.com/github/o/r/blob/main/notebooks/00_a.ipynb", "https://colab.research.google.com/github/o/r/blob/main/notebooks/pt-BR/00_a.ipynb"),
         ("https://mybinder.org/v2/gh/o/r/main?labpath=notebooks%2F00_a.ipynb", "https://mybinder.org/v2/gh/o/r/main?labpath=notebooks%2Fpt-BR%2F00_a.ipynb"),
         ("https://elsewhere.org/notebooks/99_x.ipynb", "https://elsewhere.org/notebooks/99_x.ipynb"),
-        ("solutions/00_a.ipynb", "../solutions/00_a.ipynb"), ("#top", "#top"), ("../README.md", "../../README.pt-BR.md"),
-        ("../data/README.md", "../../data/README.md"),
+        ("data/00_a.ipynb", "../data/00_a.ipynb"), ("../../docs/a.md", "../../../docs/a.md"), ("#top", "#top"), ("../README.md", "../../README.pt-BR.md"),
+        ("../data/README.md", "../../data/README.md"), ("../../README.md", "../../../README.pt-BR.md"),
     ):  # fmt: skip
         assert pages.deeper(before, names) == after
 

@@ -15,10 +15,15 @@ TO_DO = {
 }
 
 
+def every(root: Path) -> list[shelf.Page]:
+    """README, notebooks and solutions."""
+    return [*shelf.pages(root), *shelf.solutions(root)]
+
+
 def build_all(root: Path) -> list[Path]:
     """Write every built page whose text changed; returns those."""
     written = []
-    for page in shelf.pages(root):
+    for page in every(root):
         text = shelf.build(page, read_blocks(page.prose))
         if not page.built.exists() or page.built.read_text(encoding="utf-8") != text:
             runs.write_text(page.built, text)
@@ -29,7 +34,7 @@ def build_all(root: Path) -> list[Path]:
 def update_all(root: Path) -> list[Path]:
     """Write every prose file anew that lacks a block or has its blocks in another order; nothing translated is lost. Returns those."""
     written = []
-    for page in shelf.pages(root):
+    for page in every(root):
         text = prose_text(page.name, updated(shelf.pieces(page), read_blocks(page.prose)))
         if not page.prose.exists() or page.prose.read_text(encoding="utf-8") != text:
             runs.write_text(page.prose, text)
@@ -40,9 +45,9 @@ def update_all(root: Path) -> list[Path]:
 def problems(root: Path) -> list[str]:
     """Every problem of every page, each as one sentence: page, block, what is wrong, what to do."""
     terms = read_glossary(root / GLOSSARY)
-    found = [line for page in shelf.pages(root) for line in page_problems(page, terms)]
-    known = {page.built.name for page in shelf.pages(root)}
-    strays = [path for path in sorted((root / "notebooks" / shelf.LANGUAGE).glob("*.*")) if f"{path.stem}.ipynb" not in known]
+    found = [line for page in every(root) for line in page_problems(page, terms)]
+    known = {path for page in every(root) for path in (page.prose, page.built)}
+    strays = [path for path in sorted((root / "notebooks" / shelf.LANGUAGE).rglob("*.*")) if path not in known and path.suffix in (".md", ".ipynb")]
     return found + [f"{path.relative_to(root)}: no English notebook has this name; delete it" for path in strays]
 
 

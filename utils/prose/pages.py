@@ -7,9 +7,10 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from utils.prose import launch
-from utils.prose.blocks import Block, matches
+from utils.prose.blocks import Block, matches, read_blocks
 
 LANGUAGE = "pt-BR"
+SOLUTIONS = "solutions"
 README, README_BUILT = "README.md", f"README.{LANGUAGE}.md"
 SWITCH = f"[English]({README}) · **Português**"
 LINK = re.compile(r"(\]\(|\b(?:src|href)=[\"'])([^)\s\"']+)")
@@ -27,21 +28,49 @@ class Page:
 
     @property
     def name(self) -> str:
-        return f"notebooks/{self.english.name}" if self.english.suffix == ".ipynb" else self.english.name
+        within = "notebooks/" + f"{SOLUTIONS}/" * self.solves
+        return within + self.english.name if self.english.suffix == ".ipynb" else self.english.name
+
+    @property
+    def solves(self) -> bool:
+        """Whether this is a solution, whose exercises are translated in the notebook of the same name."""
+        return self.english.parent.name == SOLUTIONS
 
 
 def pages(root: Path) -> list[Page]:
-    """README and every notebook of the course, in order; the notebooks' solutions are not among them."""
-    folder = root / "notebooks" / LANGUAGE
-    made = [Page(path, folder / f"{path.stem}.md", folder / path.name) for path in sorted((root / "notebooks").glob("*.ipynb"))]
-    return [Page(root / README, root / "docs" / LANGUAGE / README, root / README_BUILT), *made]
+    """README and every notebook of the course, in order; their solutions are in `solutions`."""
+    return [Page(root / README, root / "docs" / LANGUAGE / README, root / README_BUILT), *_folder(root / "notebooks", root / "notebooks" / LANGUAGE)]
+
+
+def solutions(root: Path) -> list[Page]:
+    """The solutions of the notebooks' exercises, in order."""
+    return _folder(root / "notebooks" / SOLUTIONS, root / "notebooks" / LANGUAGE / SOLUTIONS)
+
+
+def _folder(english: Path, portuguese: Path) -> list[Page]:
+    return [Page(path, portuguese / f"{path.stem}.md", portuguese / path.name) for path in sorted(english.glob("*.ipynb"))]
 
 
 def pieces(page: Page) -> list[tuple[str, str]]:
-    """(key, English text) of everything to translate: the Markdown cells of a notebook, the paragraphs of README."""
+    """(key, English text) of everything to translate: the Markdown cells of a notebook, the paragraphs of README.
+
+    A solution repeats its notebook's exercises: those are translated there.
+    """
     if page.english.suffix == ".ipynb":
-        return [(f"cell {cell.id}", launch.without(cell.source)) for cell in _notebook(page.english).cells if cell.cell_type == "markdown"]
+        there = {key for key, _ in _repeated(page)}
+        return [pair for pair in _cells(page.english) if pair[0] not in there]
     return [(key, text) for key, text in readme_parts(page.english.read_text(encoding="utf-8")) if key]
+
+
+def _cells(notebook: Path) -> list[tuple[str, str]]:
+    return [(f"cell {cell.id}", launch.without(cell.source)) for cell in _notebook(notebook).cells if cell.cell_type == "markdown"]
+
+
+def _repeated(page: Page) -> list[tuple[str, str]]:
+    """What a solution repeats of its notebook, cell id and text alike."""
+    source = page.english.parents[1] / page.english.name
+    there = set(_cells(source)) if page.solves and source.exists() else set()
+    return [pair for pair in _cells(page.english) if pair in there]
 
 
 def build(page: Page, blocks: Sequence[Block]) -> str:
@@ -49,13 +78,16 @@ def build(page: Page, blocks: Sequence[Block]) -> str:
 
     Code cells, cell ids and metadata of a notebook, and what README takes over (`readme_parts`), are the source's own.
     """
-    found = matches(pieces(page), blocks)[0]
+    repeated = _repeated(page) if page.english.suffix == ".ipynb" else []
+    theirs = read_blocks(page.prose.parents[1] / page.prose.name) if repeated else ()
+    found = [*matches(pieces(page), blocks)[0], *matches(repeated, theirs)[0]]
     said = {match.key: match.block.text if match.block else match.english for match in found}
     here = anchors((match.english, said[match.key]) for match in found)
     if page.english.suffix == ".ipynb":
         import nbformat
 
-        names = {path.name for path in page.english.parent.glob("*.ipynb")}
+        here_and_there = ("*.ipynb", ""), (f"{SOLUTIONS}/*.ipynb", f"{SOLUTIONS}/"), ("../*.ipynb", "../")
+        names = {f"{step}{path.name}" for pattern, step in here_and_there for path in page.english.parent.glob(pattern)}
         notebook = _notebook(page.english)
         for cell in notebook.cells:
             if cell.cell_type == "markdown":
@@ -142,10 +174,10 @@ def relinked(text: str, change) -> str:
 
 
 def deeper(target: str, notebooks: set[str]) -> str:
-    """A link of a notebook as it must read one folder deeper: notebooks stay among the Portuguese ones, other files are one step up."""
+    """A link of a notebook as it must read one folder deeper: `notebooks` stay among the Portuguese ones, other files are one step up."""
     if re.match(r"[a-z]+:|#|/", target):
         return in_folder(target, notebooks)
-    if target.split("#")[0] == f"../{README}":
+    if target.split("#")[0] in (f"../{README}", f"../../{README}"):
         return f"../{target}".replace(README, README_BUILT)
     return target if target.split("#")[0] in notebooks else f"../{target}"
 
