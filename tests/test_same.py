@@ -12,7 +12,16 @@ TABLE = (
 )
 
 
-def journey(folder, right=70, took="3.3", day="2026-11-22", drawn="AAAA", said="40 s, the course's 3 pictures", weights=b"w", names=("00_a", "01_b")):
+def journey(
+    folder,
+    right=70,
+    took="3.3",
+    day="2026-11-22",
+    drawn="AAAA",
+    said="40 s, 0.9 min left, the course's 3 pictures",
+    weights=b"w",
+    names=("00_a", "01_b"),
+):
     for name in names:
         cells = [
             nbformat.v4.new_output("stream", text=f"{said}\n"),
@@ -35,7 +44,7 @@ def compared(tmp_path, capsys, **changes) -> tuple[int, str]:
 
 
 def test_other_seconds_and_another_day_are_the_same(tmp_path, capsys):
-    code, out = compared(tmp_path, capsys, took="9,120.7", day="2027-01-02", said="1,041.5 seconds, the course's 3 pictures")
+    code, out = compared(tmp_path, capsys, took="9,120.7", day="2027-01-02", said="1,041.5 seconds, 12.0 min left, the course's 3 pictures")
     assert code == 0 and out.splitlines() == [
         "00_a.ipynb: the same",
         "01_b.ipynb: the same",
@@ -48,7 +57,7 @@ def test_other_seconds_and_another_day_are_the_same(tmp_path, capsys):
     ("change", "line"),
     [
         ({"right": 71}, "+c-1: MLP | right | 71 %"),
-        ({"said": "40 s, the course's 4 pictures"}, "+c-1: <time>, the course's 4 pictures"),
+        ({"said": "40 s, 0.9 min left, the course's 4 pictures"}, "+c-1: <time>, <time> left, the course's 4 pictures"),
         ({"drawn": "BBBB"}, "+c-1: picture "),
         ({"weights": b"v"}, "+model.safetensors "),
         ({"names": ("00_a",)}, "missing: "),
@@ -64,6 +73,13 @@ def test_a_column_of_times_is_told_from_one_that_only_has_an_s():
 
     table = "<table><tr><th>what</th><th>Krippendorff's alpha</th><th>an answer, ms</th></tr><tr><td>all</td><td>0.4</td><td>12</td></tr></table>"
     assert shown({"data": {"text/html": table}})[1:] == ["all | Krippendorff's alpha | 0.4", "all | an answer, ms | <time>"]
+
+
+def test_a_page_in_a_frame_is_read_too():
+    from utils.journey.same import shown
+
+    frame = '<iframe srcdoc="&lt;style&gt;p{}&lt;/style&gt;&lt;p&gt;held: 12 rows&lt;/p&gt;"></iframe>'
+    assert shown({"data": {"text/html": f"<p>before</p>{frame}"}}) == ["before", "held: 12 rows"]
 
 
 def test_a_folder_without_a_journey_is_named(tmp_path, capsys):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from utils import runs
 
-UNIT = r"(?:ms|(?<!['’])s|seconds?|minutes?|milliseconds?)"
+UNIT = r"(?:ms|(?<!['’])s|seconds?|min|minutes?|milliseconds?)"
 TIMES = (
     (re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d)?)?"), "<date>"),
     (re.compile(rf"\b\d[\d.,]* ?{UNIT}\b"), "<time>"),
@@ -38,6 +38,8 @@ class _Lines(HTMLParser):
         elif tag in ("td", "th") and self.row is not None:
             self.row.append("")
             self.heads = self.heads and tag == "th"
+        elif tag == "iframe":
+            self.lines += lines_of(dict(attrs).get("srcdoc") or "")
         elif tag == "img":
             self.handle_data(f" picture {runs.text_hash(dict(attrs).get('src') or '')[:8]} ")
 
@@ -65,14 +67,19 @@ class _Lines(HTMLParser):
             self.lines.append(data.strip())
 
 
+def lines_of(page: str) -> list[str]:
+    """The text of HTML as lines; a table's cells, pictures and pages in frames are lines of their own."""
+    reader = _Lines()
+    reader.feed(page)
+    return reader.lines
+
+
 def shown(output: dict) -> list[str]:
     """The lines of one output of a cell, times and dates taken out; a picture is one line with its hash."""
     data = output.get("data", {})
     text = "".join(output.get("text", "")) or "".join(data.get("text/markdown", ""))
     if "text/html" in data:
-        reader = _Lines()
-        reader.feed("".join(data["text/html"]))
-        lines = reader.lines
+        lines = lines_of("".join(data["text/html"]))
     elif "image/png" in data:
         lines = [f"picture {runs.text_hash(''.join(data['image/png']))[:8]}"]
     else:

@@ -47,7 +47,8 @@ def problems(root: Path) -> list[str]:
     terms = read_glossary(root / GLOSSARY)
     found = [line for page in every(root) for line in page_problems(page, terms)]
     known = {path for page in every(root) for path in (page.prose, page.built)}
-    strays = [path for path in sorted((root / "notebooks" / shelf.LANGUAGE).rglob("*.*")) if path not in known and path.suffix in (".md", ".ipynb")]
+    here = [path for kind in ("*.ipynb", "*.md") for path in sorted((root / "notebooks" / shelf.LANGUAGE).rglob(kind))]
+    strays = [path for path in here if path not in known and ".ipynb_checkpoints" not in path.parts]
     return found + [f"{path.relative_to(root)}: no English notebook has this name; delete it" for path in strays]
 
 
