@@ -273,7 +273,7 @@ def commands_of(path) -> list[str]:
 
 def test_every_command_of_the_page_is_ours_and_every_link_leads_somewhere(capsys, monkeypatch):
     found = commands_of("docs/batch.md")
-    assert len(found) == 5
+    assert len(found) >= 5
     for line in found:
         words = shlex.split(line)
         asked = words[words.index(".venv/bin/python") + 3 :]
