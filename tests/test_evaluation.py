@@ -11,7 +11,7 @@ from utils.evaluation.intervals import majority_share, wilson
 from utils.evaluation.reading import answer_language, read, values
 from utils.evaluation.scenes_task import Answer, answer_key, ask_all, counterpart, questions, seeing, table
 from utils.evaluation.scoring import judge
-from utils.review.errors import cause
+from utils.review.errors import cause, unknown_words
 from utils.review.gallery import cards, unselected, worst
 
 DOG, FROG = {"kind": "dog"}, {"kind": "frog"}
@@ -194,3 +194,11 @@ def test_errors_are_sorted_by_cause():
     assert cause(_answer("É um gato.", False, SCENE)) == "wrong kind of thing"
     assert cause(_answer("Sim, dois.", False, SCENE)) == "wrong number, colour, place or verdict"
     assert values(read("três vacas vermelhas", "pt-BR"), "colour") == ["red"]
+
+
+def test_unknown_words_stand_in_an_order_of_their_own():
+    made_up = ["zebo", "abro", "mirto", "cuvo", "lapo", "foto", "nurro", "quibo"]
+    answers = [_answer(f"É uma casa: {' '.join(made_up)}.", False, SCENE), _answer("É um zebo.", False, SCENE)]
+    found = unknown_words(answers, "pt-BR")
+    words = [row["word"] for row in found if row["word"] in made_up]
+    assert words == ["zebo", *sorted(made_up[1:])] and found[0] == {"word": "zebo", "answers": 2, "for example": answers[0].said}

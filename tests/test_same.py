@@ -75,6 +75,26 @@ def test_a_column_of_times_is_told_from_one_that_only_has_an_s():
     assert shown({"data": {"text/html": table}})[1:] == ["all | Krippendorff's alpha | 0.4", "all | an answer, ms | <time>"]
 
 
+def test_a_done_stage_tells_no_steps_and_a_number_may_stand_above_its_unit():
+    from utils.journey.same import shown
+
+    first = "llava-pt, instruct: step 120/1200, loss 0.544, 0.9 min left\ncorpus: 12 rows\n"
+    assert (
+        shown({"text": first})
+        == shown({"text": "translation: corpus is complete for these files, nothing to do\ncorpus: 12 rows\n"})
+        == ["corpus: 12 rows"]
+    )
+    assert shown({"data": {"text/html": "<p>53.757</p><p>seconds</p><p>127</p><p>in quarantine</p>"}}) == [
+        "<time>",
+        "seconds",
+        "127",
+        "in quarantine",
+    ]
+    table = "<table><tr><th>what</th><th>here</th></tr><tr><td>{}</td><td>{}</td></tr></table>"
+    assert shown({"data": {"text/html": table.format("free disk", "26 GB")}}) == []
+    assert shown({"data": {"text/html": table.format("processor", "2 cores")}}) == ["processor | what | processor", "processor | here | 2 cores"]
+
+
 def test_a_page_in_a_frame_is_read_too():
     from utils.journey.same import shown
 

@@ -16,6 +16,7 @@ TIMES = (
     (re.compile(rf"\b\d[\d.,]* (\w+ )(a|per) {UNIT}\b"), r"<rate> \1\2 second"),
 )
 TIMED = re.compile(rf"\b{UNIT}\b|\btook\b|\bfinished\b", re.IGNORECASE)  # the title of a column, or of a row of two columns, that tells a time
+PASSING = re.compile(r"<time> left$|nothing to do$|^free \w+ \|")  # what a run tells of itself: a stage that is done tells no steps
 WEIGHTS = (".safetensors", ".jsonl")
 
 
@@ -75,7 +76,7 @@ def lines_of(page: str) -> list[str]:
 
 
 def shown(output: dict) -> list[str]:
-    """The lines of one output of a cell, times and dates taken out; a picture is one line with its hash."""
+    """The lines of one output of a cell, times, dates and progress taken out; a picture is one line with its hash."""
     data = output.get("data", {})
     text = "".join(output.get("text", "")) or "".join(data.get("text/markdown", ""))
     if "text/html" in data:
@@ -84,7 +85,9 @@ def shown(output: dict) -> list[str]:
         lines = [f"picture {runs.text_hash(''.join(data['image/png']))[:8]}"]
     else:
         lines = (text or "".join(data.get("text/plain", ""))).splitlines()
-    return [without_times(line) for line in lines]
+    named = [i + 1 < len(lines) and bool(re.fullmatch(UNIT, lines[i + 1].strip())) for i in range(len(lines))]  # a number above its unit
+    clean = ["<time>" if unit_below else without_times(line) for line, unit_below in zip(lines, named, strict=True)]
+    return [line for line in clean if not PASSING.search(line)]
 
 
 def without_times(line: str) -> str:

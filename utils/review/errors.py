@@ -42,7 +42,7 @@ def unknown_words(answers: Sequence[Answer], language: str, most: int = 12) -> l
     for answer in answers:
         if answer_language(answer.said, tuple(dict.fromkeys(("en", language)))) != language:
             continue
-        for word in set(tokens(answer.said)) - known:
+        for word in sorted(set(tokens(answer.said)) - known):  # the order of a set differs from run to run
             counts[word] += 1
             example.setdefault(word, answer.said)
     found = [{"word": word, "answers": n, "for example": example[word]} for word, n in counts.most_common(most)]

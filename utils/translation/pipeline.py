@@ -52,7 +52,7 @@ def translate_files(
     with lock(out):
         done = _finished(out, inputs)
         if done:
-            print(f"translation: {out} is complete for these files, nothing to do")
+            print(f"translation: {out.name} is complete for these files, nothing to do")
             return done
         (out / REPORT).unlink(missing_ok=True)
         for left in out.glob(".*.part"):  # what a killed run had begun to write
