@@ -24,7 +24,7 @@ def run() -> list[dict]:
         _ended(_started(whole))
         seconds = time.monotonic() - began
         kills = _kill(killed, seconds, random.Random(SEED))
-        folders = [next(folder.glob("tiny*/pt-BR")) for folder in (whole, killed)]  # the name tells the share
+        folders = [next(folder.glob("*/pt-BR/journey.json")).parent for folder in (whole, killed)]  # its name tells the share
         found = {what: lines for what, lines in differences(*folders) if lines}
     for what, lines in found.items():
         print(what, *lines, sep="\n  ", file=sys.stderr)
