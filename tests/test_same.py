@@ -95,6 +95,18 @@ def test_a_done_stage_tells_no_steps_and_a_number_may_stand_above_its_unit():
     assert shown({"data": {"text/html": table.format("processor", "2 cores")}}) == ["processor | what | processor", "processor | here | 2 cores"]
 
 
+def test_rows_and_ratios_that_the_machine_decides_are_left_out():
+    from utils.journey.same import shown
+
+    table = "<table><tr><th>what</th><th>one</th></tr><tr><td>{}</td><td>{}</td></tr></table>"
+    assert shown({"data": {"text/html": table.format("seconds per 100 answers", "16.1")}})[1] == "seconds per 100 answers | one | <time>"
+    assert shown({"data": {"text/html": table.format("peak memory of the process", "788 MiB")}})[1].endswith("<time>")
+    assert shown({"data": {"text/html": table.format("answers right", "16.1")}})[1] == "answers right | one | 16.1"
+    said = "12 picture tokens instead of 36, 1.7 times the training seconds, 0.55 times the seconds per answer, 1.2 times the memory, -10.7 points"
+    assert shown({"text": said})[0].endswith("<times> the training seconds, <times> the seconds per answer, <times> the memory, -10.7 points")
+    assert shown({"text": "\n"}) == []
+
+
 def test_a_page_in_a_frame_is_read_too():
     from utils.journey.same import shown
 

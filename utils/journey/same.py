@@ -11,11 +11,12 @@ from utils import runs
 
 UNIT = r"(?:ms|(?<!['’])s|seconds?|min|minutes?|milliseconds?)"
 TIMES = (
+    (re.compile(r"\d[\d.,]* times the (training seconds|seconds per answer|memory)"), r"<times> the \1"),
     (re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d)?)?"), "<date>"),
     (re.compile(rf"\b\d[\d.,]* ?{UNIT}\b"), "<time>"),
     (re.compile(rf"\b\d[\d.,]* (\w+ )(a|per) {UNIT}\b"), r"<rate> \1\2 second"),
 )
-TIMED = re.compile(rf"\b{UNIT}\b|\btook\b|\bfinished\b", re.IGNORECASE)  # the title of a column, or of a row of two columns, that tells a time
+TIMED = re.compile(rf"\b{UNIT}\b|\btook\b|\bfinished\b|peak memory", re.IGNORECASE)  # the title of a column or row that the machine decides
 PASSING = re.compile(r"<time> left$|nothing to do$|^free \w+ \|")  # what a run tells of itself: a stage that is done tells no steps
 WEIGHTS = (".safetensors", ".jsonl")
 
@@ -56,7 +57,7 @@ class _Lines(HTMLParser):
             return
         for column, text in enumerate(row):
             title = self.titles[column] if column < len(self.titles) else ""
-            named = len(row) == 2 and column == 1 and TIMED.search(row[0])
+            named = column and TIMED.search(row[0])
             self.lines.append(f"{row[0].strip()} | {title.strip()} | {'<time>' if named or TIMED.search(title) else text.strip()}")
 
     def handle_data(self, data: str) -> None:
@@ -87,7 +88,7 @@ def shown(output: dict) -> list[str]:
         lines = (text or "".join(data.get("text/plain", ""))).splitlines()
     named = [i + 1 < len(lines) and bool(re.fullmatch(UNIT, lines[i + 1].strip())) for i in range(len(lines))]  # a number above its unit
     clean = ["<time>" if unit_below else without_times(line) for line, unit_below in zip(lines, named, strict=True)]
-    return [line for line in clean if not PASSING.search(line)]
+    return [line for line in clean if line.strip() and not PASSING.search(line)]
 
 
 def without_times(line: str) -> str:
