@@ -17,7 +17,7 @@ from utils import runs  # noqa: E402
 
 COLOURS = sns.color_palette("colorblind")
 GREY = "0.45"
-COLOURS_KEPT = 192  # in a picture file: a third of the size, and no colour of a line or letter moves by more than 2 %
+COLOURS_KEPT = 192  # in a picture file: a third of the size; a test holds how far colours may move
 STYLE = {"axes.spines.top": False, "axes.spines.right": False, "axes.titlesize": 12, "axes.titlelocation": "left", "font.size": 10, "figure.dpi": 110}
 
 
